@@ -1,0 +1,13 @@
+//! The ground floor: ids, time, randomness, bounded text, secrets, digests and the AEAD.
+//!
+//! Depends on nothing of ours. Nothing here knows a user, a card or a table.
+
+pub mod aead;
+pub mod digest;
+pub mod entropy;
+pub mod id;
+pub mod keys;
+pub mod notice;
+pub mod secret;
+pub mod text;
+pub mod time;
