@@ -1,1 +1,3 @@
-//! Change batches to PostgreSQL.
+//! Change batches of one box to a central PostgreSQL, with the effect of each exactly once.
+
+pub mod row;
