@@ -3,3 +3,4 @@
 //! The modules stand in the order in which they may use one another, lowest first (docs/ARCHITECTURE.md).
 
 pub mod base;
+pub mod store;

@@ -209,6 +209,9 @@ macro_rules! id_types {
         impl From<RawId> for $name {
             fn from(id: RawId) -> Self { Self(id) }
         }
+        impl From<$name> for RawId {
+            fn from(id: $name) -> Self { id.0 }
+        }
         impl FromStr for $name {
             type Err = BadId;
             fn from_str(text: &str) -> Result<Self, BadId> { text.parse().map(Self) }

@@ -1,0 +1,46 @@
+//! Tables without their types: what the catalogue, replication and the tools need of each.
+
+use replication::row::Value;
+
+use crate::store::fault::Fault;
+use crate::store::record::{Record, TableId, Upstream, decode};
+
+/// A row as it goes upstream: its id and its values.
+pub type UpstreamRow = (String, Vec<Value>);
+
+/// What can be done with a table's rows without knowing them.
+#[derive(Debug, Clone, Copy)]
+pub struct TableInfo {
+    /// Number and name.
+    pub id: TableId,
+    /// The present version of its records.
+    pub version: u8,
+    /// Where it goes upstream.
+    pub upstream: Option<Upstream>,
+    /// The upstream id of a key.
+    pub upstream_id: fn(&[u8]) -> Option<String>,
+    /// The upstream form of a stored row.
+    pub upstream_row: fn(&[u8], &[u8]) -> Result<UpstreamRow, Fault>,
+    /// Whether a stored row can be read.
+    pub check: fn(&[u8], &[u8]) -> Result<(), Fault>,
+}
+
+impl TableInfo {
+    /// The info of a record's table.
+    #[must_use]
+    pub const fn of<R: Record>() -> Self {
+        Self {
+            id: R::TABLE,
+            version: R::VERSION,
+            upstream: R::UPSTREAM,
+            upstream_id: R::upstream_id,
+            upstream_row: upstream_row::<R>,
+            check: |key, stored| decode::<R>(key, stored).map(drop),
+        }
+    }
+}
+
+fn upstream_row<R: Record>(key: &[u8], stored: &[u8]) -> Result<UpstreamRow, Fault> {
+    let id = R::upstream_id(key).ok_or(Fault::Corrupt { table: R::TABLE.name, reason: "the key is no id" })?;
+    Ok((id, decode::<R>(key, stored)?.upstream_row()))
+}

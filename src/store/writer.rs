@@ -1,0 +1,354 @@
+//! The store's handle and its writer thread: group commit by what has queued up, never by a delay.
+//!
+//! One thread owns the redb write transaction. It runs each queued command on its own overlay, flushes the
+//! overlay before the next one runs, commits once, and only then answers. After a failed commit the file is
+//! closed and reopened, and nothing is acknowledged in between.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use redb::{Database, Durability};
+use tokio::sync::oneshot;
+
+use crate::base::digest::Key as DigestKey;
+use crate::base::entropy::Entropy;
+use crate::base::notice::Notice;
+use crate::base::time::{Clock, Timestamp};
+use crate::store::fault::Fault;
+use crate::store::medium::{self, Medium};
+use crate::store::snapshot::{CHANGES, INDEXES, ROWS, Snapshot};
+use crate::store::tx::Tx;
+
+mod batch;
+
+/// Commands that may wait: at 64 writers a commit takes a few milliseconds, so a full queue is seconds of work.
+pub const MAX_QUEUE: usize = 1024;
+/// Commands in one commit, so that the first of them does not wait for ever.
+const MAX_BATCH: usize = 512;
+/// How long the writer waits before it tries to open a failed store again.
+const REOPEN_EVERY: Duration = Duration::from_millis(200);
+
+/// What the store is opened with.
+pub struct Settings {
+    /// Where its bytes lie.
+    pub medium: Arc<dyn Medium>,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where ids and nonces come from.
+    pub entropy: Arc<dyn Entropy>,
+    /// The key of the change log's digests.
+    pub digest_key: DigestKey,
+    /// Told every notice after its commit, in commit order, by the writer thread: it must return at once.
+    pub listener: Arc<dyn Fn(Notice) + Send + Sync>,
+}
+
+/// The store. Clones are handles to the same one; dropping the last stops the writer after what is queued.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    _stop: Arc<Stop>,
+}
+
+struct Shared {
+    settings: Settings,
+    database: RwLock<Option<Arc<Database>>>,
+    queue: Mutex<Option<SyncSender<Box<dyn Command>>>>,
+    waiting: AtomicU64,
+    counts: Counts,
+    repaired: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct Counts {
+    commands: AtomicU64,
+    commits: AtomicU64,
+    failures: AtomicU64,
+    payload: AtomicU64,
+}
+
+/// Figures since the store was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figures {
+    /// Commands committed.
+    pub commands: u64,
+    /// Commits that reached the disk.
+    pub commits: u64,
+    /// Commits that failed; each was followed by a reopening.
+    pub failures: u64,
+    /// Bytes of keys and values written, before redb's pages.
+    pub payload_bytes: u64,
+    /// Commands that wait now.
+    pub queued: u64,
+    /// redb had to walk the file to repair it when it was opened: never, with quick repair.
+    pub repaired: bool,
+}
+
+/// A queued command: it runs once, and is told once what became of it.
+trait Command: Send {
+    fn run(&mut self, tx: &mut Tx<'_>, now: Timestamp) -> Outcome;
+    fn answer(self: Box<Self>, committed: Result<(), Fault>);
+}
+
+/// What a command wants done with its overlay.
+enum Outcome {
+    Keep,
+    Drop,
+    Fatal(Fault),
+}
+
+struct Pending<F, T, E> {
+    command: Option<F>,
+    result: Option<Result<T, E>>,
+    reply: oneshot::Sender<Result<T, E>>,
+}
+
+impl<F, T, E> Command for Pending<F, T, E>
+where
+    F: FnOnce(&mut Tx<'_>, Timestamp) -> Result<T, E> + Send,
+    T: Send,
+    E: From<Fault> + AsFault + Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>, now: Timestamp) -> Outcome {
+        let Some(command) = self.command.take() else { return Outcome::Drop };
+        let result = catch_unwind(AssertUnwindSafe(|| command(tx, now)));
+        let result = result.unwrap_or_else(|_| Err(E::from(Fault::Panicked)));
+        let outcome = match &result {
+            Ok(_) => Outcome::Keep,
+            Err(error) => match error.as_fault() {
+                Some(fault) if fault.is_fatal() => Outcome::Fatal(fault.clone()),
+                _ => Outcome::Drop,
+            },
+        };
+        self.result = Some(result);
+        outcome
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), Fault>) {
+        let result = match (committed, self.result) {
+            (Ok(()), Some(result)) => result,
+            (Ok(()), None) => Err(E::from(Fault::Closed)),
+            (Err(fault), _) => Err(E::from(fault)),
+        };
+        // The caller may be gone; what was committed stays committed.
+        drop(self.reply.send(result));
+    }
+}
+
+/// Errors that may carry a failure of the store, which then gives up the whole commit.
+pub trait AsFault {
+    /// The failure, if it is one.
+    fn as_fault(&self) -> Option<&Fault>;
+}
+
+impl AsFault for Fault {
+    fn as_fault(&self) -> Option<&Fault> {
+        Some(self)
+    }
+}
+
+impl Store {
+    /// Opens or makes the store and starts its writer.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] where the medium cannot be opened: another process has it, or it is damaged.
+    pub fn open(settings: Settings) -> Result<Self, Fault> {
+        let repaired = Arc::new(AtomicBool::new(false));
+        let database = open_database(&*settings.medium, &repaired)?;
+        let (queue, commands) = sync_channel(MAX_QUEUE);
+        let shared = Arc::new(Shared {
+            settings,
+            database: RwLock::new(Some(Arc::new(database))),
+            queue: Mutex::new(Some(queue)),
+            waiting: AtomicU64::new(0),
+            counts: Counts::default(),
+            repaired,
+        });
+        let worker = Arc::clone(&shared);
+        let thread =
+            std::thread::Builder::new().name("store-writer".into()).spawn(move || worker.write_loop(&commands));
+        let thread = thread.map_err(|error| Fault::Unavailable(error.to_string()))?;
+        let stop = Arc::new(Stop { shared: Arc::clone(&shared), thread: Mutex::new(Some(thread)) });
+        Ok(Self { shared, _stop: stop })
+    }
+
+    /// Runs a command in the one write path and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// The command's own refusal (then nothing was written), or a [`Fault`] in its clothes.
+    pub async fn write<T, E>(
+        &self,
+        command: impl FnOnce(&mut Tx<'_>, Timestamp) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Fault> + AsFault + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Box::new(Pending { command: Some(command), result: None, reply }))?;
+        answer.await.unwrap_or_else(|_| Err(E::from(Fault::Closed)))
+    }
+
+    /// [`Store::write`] for a thread that is not asynchronous: start-up, tools, tests.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn write_blocking<T, E>(
+        &self,
+        command: impl FnOnce(&mut Tx<'_>, Timestamp) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Fault> + AsFault + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Box::new(Pending { command: Some(command), result: None, reply }))?;
+        answer.blocking_recv().unwrap_or_else(|_| Err(E::from(Fault::Closed)))
+    }
+
+    fn submit(&self, command: Box<dyn Command>) -> Result<(), Fault> {
+        let queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = queue.as_ref().ok_or(Fault::Closed)?;
+        self.shared.waiting.fetch_add(1, Ordering::Relaxed);
+        queue.try_send(command).map_err(|refused| {
+            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+            match refused {
+                TrySendError::Full(_) => Fault::Busy,
+                TrySendError::Disconnected(_) => Fault::Closed,
+            }
+        })
+    }
+
+    /// The store as it is now.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] while it is being reopened after a failure.
+    pub fn read(&self) -> Result<Snapshot, Fault> {
+        let database = self.shared.database.read().unwrap_or_else(PoisonError::into_inner).clone();
+        Snapshot::of(&*database.ok_or_else(|| Fault::Unavailable("the store is being reopened".into()))?)
+    }
+
+    /// The figures of this store.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let counts = &self.shared.counts;
+        Figures {
+            commands: counts.commands.load(Ordering::Relaxed),
+            commits: counts.commits.load(Ordering::Relaxed),
+            failures: counts.failures.load(Ordering::Relaxed),
+            payload_bytes: counts.payload.load(Ordering::Relaxed),
+            queued: self.shared.waiting.load(Ordering::Relaxed),
+            repaired: self.shared.repaired.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Stops taking commands, finishes those that wait, and closes the file. Later commands are refused as closed.
+    pub fn close(&self) {
+        self._stop.stop();
+    }
+}
+
+/// Stops the writer when the last handle goes.
+struct Stop {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Stop {
+    fn stop(&self) {
+        self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            drop(thread.join());
+        }
+        self.shared.database.write().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn open_database(medium: &dyn Medium, repaired: &Arc<AtomicBool>) -> Result<Database, Fault> {
+    let database = medium::open(medium, repaired)?;
+    let mut txn = database.begin_write()?;
+    txn.set_durability(Durability::Immediate)?;
+    txn.set_quick_repair(true);
+    for tree in [ROWS, INDEXES, CHANGES] {
+        txn.open_table(tree)?;
+    }
+    txn.commit()?;
+    Ok(database)
+}
+
+impl Shared {
+    fn write_loop(&self, commands: &Receiver<Box<dyn Command>>) {
+        loop {
+            let first = if self.is_open() {
+                commands.recv().ok()
+            } else {
+                match commands.recv_timeout(REOPEN_EVERY) {
+                    Ok(first) => Some(first),
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.reopen();
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => None,
+                }
+            };
+            let Some(first) = first else { return };
+            let mut batch = vec![first];
+            batch.extend(commands.try_iter().take(MAX_BATCH - 1));
+            self.waiting.fetch_sub(batch.len() as u64, Ordering::Relaxed);
+            self.commit(batch);
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.database.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Runs and commits a batch, then answers each of its commands.
+    fn commit(&self, mut batch: Vec<Box<dyn Command>>) {
+        let now = self.settings.clock.now();
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let committed = match &database {
+            Some(database) => batch::commit(database, &self.settings, now, &mut batch),
+            None => Err(Fault::Unavailable("the store is being reopened".into())),
+        };
+        drop(database);
+        match committed {
+            Ok(committed) => {
+                self.counts.commits.fetch_add(1, Ordering::Relaxed);
+                self.counts.commands.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                self.counts.payload.fetch_add(committed.payload, Ordering::Relaxed);
+                for notice in committed.notices {
+                    (self.settings.listener)(notice);
+                }
+                batch.into_iter().for_each(|command| command.answer(Ok(())));
+            }
+            Err(fault) => {
+                tracing::error!(%fault, commands = batch.len(), "a commit failed; the store is reopened");
+                self.counts.failures.fetch_add(1, Ordering::Relaxed);
+                self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+                self.reopen();
+                batch.into_iter().for_each(|command| command.answer(Err(fault.clone())));
+            }
+        }
+    }
+
+    fn reopen(&self) {
+        match open_database(&*self.settings.medium, &self.repaired) {
+            Ok(database) => {
+                *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(database));
+                tracing::info!("the store is open again");
+            }
+            Err(fault) => tracing::error!(%fault, "the store cannot be reopened"),
+        }
+    }
+}
