@@ -3,4 +3,5 @@
 //! The modules stand in the order in which they may use one another, lowest first (docs/ARCHITECTURE.md).
 
 pub mod base;
+pub mod live;
 pub mod store;

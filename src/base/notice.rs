@@ -10,7 +10,7 @@ pub enum Notice {
     /// A match moved on: an action, a readiness or a new round.
     Game(GameId),
     /// An invite to a match was made or answered; both players are told.
-    GameInvite(GameInviteId),
+    GameInvite(GameInviteId, UserId, UserId),
     /// A message was committed.
     Message(ConversationId, MessageId),
     /// A message was delivered or read.
