@@ -5,3 +5,4 @@
 pub mod base;
 pub mod live;
 pub mod store;
+pub mod whot;
