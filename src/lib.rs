@@ -1,8 +1,18 @@
 //! The Whot box as a library: `main.rs` and the tests are its two users.
 //!
-//! The modules stand in the order in which they may use one another, lowest first (docs/ARCHITECTURE.md).
+//! The modules stand in the order in which they may use one another, lowest first (docs/ARCHITECTURE.md);
+//! the empty lines keep the formatter from sorting them.
 
 pub mod base;
-pub mod live;
-pub mod store;
+
 pub mod whot;
+
+pub mod store;
+
+pub mod catalog;
+
+pub mod live;
+
+pub mod config;
+
+pub mod app;

@@ -1,0 +1,179 @@
+//! The application: the store, time, randomness, keys and the domains' services, put together once.
+//!
+//! Knows how a box is opened, not how it is reached.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::base::digest::{keyed, same};
+use crate::base::entropy::Entropy;
+use crate::base::keys::{MasterKey, Purpose};
+use crate::base::time::Clock;
+use crate::catalog::{self, Unfit};
+use crate::config::secrets::{self, OldVariables};
+use crate::config::{Config, ConfigError};
+use crate::live::hub::Hub;
+use crate::store::fault::Fault;
+use crate::store::medium::{FileMedium, Medium};
+use crate::store::meta;
+use crate::store::writer::{Settings, Store};
+
+/// The store's file within the data folder.
+pub const STORE_FILE: &str = "box.redb";
+
+/// A running box.
+pub struct App {
+    /// The settings.
+    pub config: Config,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where randomness comes from.
+    pub entropy: Arc<dyn Entropy>,
+    /// The store.
+    pub store: Store,
+    /// Who is connected.
+    pub hub: Arc<Hub>,
+    /// This box.
+    pub box_id: Uuid,
+}
+
+/// Why a box cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting or a secret cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data folder cannot be made or is not ours.
+    #[error("{path}: {reason}")]
+    Folder {
+        /// The folder.
+        path: String,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// The store does not fit this binary.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// The store cannot be opened.
+    #[error("the store cannot be opened: {0}")]
+    Store(#[from] Fault),
+    /// The master key is not the one that this box's data was made with.
+    #[error("the master key is not this box's: restore the right master.key; nothing was changed")]
+    WrongKey,
+}
+
+/// What a box is opened with, besides its settings.
+pub struct Parts {
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where randomness comes from.
+    pub entropy: Arc<dyn Entropy>,
+    /// The old services' variables.
+    pub old: OldVariables,
+    /// Where the store lies; `None` is its file in the data folder.
+    pub medium: Option<Arc<dyn Medium>>,
+}
+
+impl App {
+    /// Opens the box of a data folder, making what is missing.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing was changed where the key is wrong or the store is newer.
+    pub fn open(config: Config, parts: Parts) -> Result<Arc<Self>, StartError> {
+        let Parts { clock, entropy, old, medium } = parts;
+        make_folder(&config.data_dir)?;
+        let secrets = secrets::load(&config.data_dir, &old, config.production, &*entropy)?;
+        let hub = Hub::new();
+        let medium = medium.unwrap_or_else(|| Arc::new(FileMedium { path: config.data_dir.join(STORE_FILE) }));
+        let store = Store::open(Settings {
+            medium,
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            digest_key: secrets.master.derive(Purpose::ChangeLog),
+            listener: hub.listener(),
+        })?;
+        let box_id = identify(&store, &secrets.master, &*entropy, &*clock)?;
+        Ok(Arc::new(Self { config, clock, entropy, store, hub, box_id }))
+    }
+}
+
+/// Makes the data folder, readable by its owner alone.
+fn make_folder(path: &Path) -> Result<(), StartError> {
+    let fail = |reason: String| StartError::Folder { path: path.display().to_string(), reason };
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let mode = fs::metadata(path).map_err(|error| fail(error.to_string()))?.permissions().mode();
+            if mode & 0o007 != 0 {
+                return Err(fail("everyone on this machine can look into it: run chmod 700 on it".into()));
+            }
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(fail("the folder above it does not exist: make it, or name another with --data-dir".into()))
+        }
+        Err(error) => Err(fail(error.to_string())),
+    }
+}
+
+/// Finds out which box this is, or makes it one; refuses a newer store and a wrong master key before any write.
+fn identify(store: &Store, master: &MasterKey, entropy: &dyn Entropy, clock: &dyn Clock) -> Result<Uuid, StartError> {
+    let snapshot = store.read()?;
+    catalog::check(&snapshot)?;
+    let check = keyed(&master.derive(Purpose::Check), &[b"store"]);
+    match meta::identity(&snapshot) {
+        Ok(identity) if same(&identity.key_check, &check) => Ok(identity.box_id),
+        Ok(_) => Err(StartError::WrongKey),
+        Err(Fault::Corrupt { .. }) => {
+            let box_id = entropy.uuid(clock.now());
+            store.write_blocking(move |tx, now| meta::create(tx, now, box_id, check))?;
+            Ok(box_id)
+        }
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::entropy::SeededEntropy;
+    use crate::base::time::{ManualClock, Timestamp};
+    use crate::config::Given;
+
+    fn open(dir: &Path) -> Result<Arc<App>, StartError> {
+        let config = Given { data_dir: Some(dir.join("data")), ..Given::default() }.complete().unwrap();
+        let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_795_341_600_000_000)));
+        App::open(
+            config,
+            Parts { clock, entropy: Arc::new(SeededEntropy::new(1)), old: OldVariables::default(), medium: None },
+        )
+    }
+
+    #[test]
+    fn a_box_is_the_same_box_when_it_is_opened_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = open(dir.path()).unwrap().box_id;
+        assert_eq!(open(dir.path()).unwrap().box_id, first);
+    }
+
+    #[test]
+    fn a_wrong_master_key_is_found_before_anything_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path()).unwrap());
+        let key = dir.path().join("data/master.key");
+        fs::write(&key, "generated AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();
+        assert!(matches!(open(dir.path()), Err(StartError::WrongKey)));
+    }
+
+    #[test]
+    fn two_cannot_open_one_box() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = open(dir.path()).unwrap();
+        assert!(matches!(open(dir.path()), Err(StartError::Store(Fault::Unavailable(_)))));
+    }
+}

@@ -1,0 +1,335 @@
+//! Settings, read once: flags over environment over `whotbox.toml` over defaults.
+//!
+//! Knows where each setting comes from and what it may be; nothing here acts on one. Secrets are in
+//! [`secrets`]: they are files, never settings.
+
+pub mod secrets;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// Where the box listens when nothing else is said: every address, so that phones on its Wi-Fi reach it.
+const DEFAULT_LISTEN: &str = "0.0.0.0:8080";
+/// The folder that a box without arguments makes.
+const DEFAULT_DATA: &str = "data";
+/// The name of the settings file, in the data folder or the working folder.
+pub const FILE_NAME: &str = "whotbox.toml";
+/// Days that the archive keeps a message (issue: default 90 days).
+const DEFAULT_ARCHIVE_DAYS: u32 = 90;
+/// Minutes until a vanished participants' copy is scrubbed at the latest (design, section 6).
+const DEFAULT_SHRED_MINUTES: u32 = 15;
+/// Days that acknowledged change-log entries are kept (design, section 5).
+const DEFAULT_LOG_DAYS: u32 = 30;
+
+/// Settings as one source gives them; what it does not say stays open. An unknown key is refused.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Given {
+    /// Folder of store, keys and certificate.
+    pub data_dir: Option<PathBuf>,
+    /// Addresses to listen on.
+    pub listen: Option<Vec<SocketAddr>>,
+    /// `off`, `self-signed` or `files`.
+    pub tls: Option<TlsMode>,
+    /// PEM file of the certificate chain, with `tls = "files"`.
+    pub tls_cert: Option<PathBuf>,
+    /// PEM file of its key.
+    pub tls_key: Option<PathBuf>,
+    /// The address that join links and codes carry, if it is not the one the request came to.
+    pub public_url: Option<String>,
+    /// Whether anyone may register without an invite.
+    pub open_registration: Option<bool>,
+    /// Origins besides the box's own that may open sockets.
+    pub origins: Option<Vec<String>>,
+    /// Reverse proxies on loopback whose `X-Forwarded-For` counts.
+    pub proxies: Option<Vec<IpAddr>>,
+    /// How one-time codes reach people: `owner`, `webhook` or `off`.
+    pub code_sender: Option<CodeSender>,
+    /// Where the webhook sender posts.
+    pub code_webhook: Option<String>,
+    /// Days that the archive keeps a message.
+    pub archive_days: Option<u32>,
+    /// Minutes until a vanished copy is scrubbed.
+    pub shred_minutes: Option<u32>,
+    /// Days that acknowledged change-log entries are kept.
+    pub log_days: Option<u32>,
+    /// Address of central's PostgreSQL with login, if not enrolled by command.
+    pub upstream: Option<String>,
+    /// PEM file of a private CA of central's.
+    pub upstream_ca: Option<PathBuf>,
+    /// Log filter, as `info` or `whotbox=debug`.
+    pub log_level: Option<String>,
+    /// `text` or `json`.
+    pub log_format: Option<LogFormat>,
+    /// Refuse generated and weak secrets.
+    pub production: Option<bool>,
+}
+
+/// How the listener is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsMode {
+    /// Plain HTTP: phones on a LAN trust no local name.
+    Off,
+    /// A certificate that the box makes and keeps.
+    SelfSigned,
+    /// Given PEM files.
+    Files,
+}
+
+/// How one-time codes reach people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CodeSender {
+    /// The code is shown to the person's distributor; works without internet.
+    Owner,
+    /// Posted to an SMS gateway.
+    Webhook,
+    /// No codes: every request is accepted and nothing is sent.
+    Off,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The certificate to serve with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// Plain HTTP.
+    Off,
+    /// Made by the box.
+    SelfSigned,
+    /// PEM files.
+    Files {
+        /// Certificate chain.
+        cert: PathBuf,
+        /// Private key.
+        key: PathBuf,
+    },
+}
+
+/// The settings of a running box: complete and checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Folder of store, keys and certificate.
+    pub data_dir: PathBuf,
+    /// Addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// The listener's protection.
+    pub tls: Tls,
+    /// The address in join links, without a slash at its end.
+    pub public_url: Option<String>,
+    /// Whether anyone may register without an invite.
+    pub open_registration: bool,
+    /// Further origins that may open sockets.
+    pub origins: Vec<String>,
+    /// Proxies whose forwarded address counts.
+    pub proxies: Vec<IpAddr>,
+    /// How one-time codes reach people.
+    pub code_sender: CodeSender,
+    /// Where the webhook sender posts.
+    pub code_webhook: Option<String>,
+    /// How long the archive keeps a message.
+    pub archive: Duration,
+    /// How soon a vanished copy is scrubbed.
+    pub shred: Duration,
+    /// How long acknowledged change-log entries are kept.
+    pub log_retention: Duration,
+    /// Central's address, where it is set by hand.
+    pub upstream: Option<String>,
+    /// A private CA of central's.
+    pub upstream_ca: Option<PathBuf>,
+    /// Log filter.
+    pub log_level: String,
+    /// Log form.
+    pub log_format: LogFormat,
+    /// Refuse generated and weak secrets.
+    pub production: bool,
+}
+
+/// A setting that cannot be used: which, from where, and what would do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The settings file cannot be read.
+    #[error("{path}: {reason}", path = .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's or the parser's words, with the line.
+        reason: String,
+    },
+    /// A value or a combination of values is refused.
+    #[error("{setting}: {reason}")]
+    Setting {
+        /// The setting's name in `whotbox.toml`.
+        setting: &'static str,
+        /// What is wrong and what would do.
+        reason: String,
+    },
+    /// A secret is missing, weak or readable by others. Names the secret, never its value.
+    #[error("{secret}: {reason}")]
+    Secret {
+        /// The secret's file or variable.
+        secret: String,
+        /// What is wrong and what would do.
+        reason: String,
+    },
+}
+
+impl Given {
+    /// Reads a settings file.
+    ///
+    /// # Errors
+    /// [`ConfigError::File`] with the line, where it cannot be read or has an unknown key or a wrong value.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let fail = |reason: String| ConfigError::File { path: path.to_owned(), reason };
+        let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+        toml::from_str(&text).map_err(|error| fail(error.to_string()))
+    }
+
+    /// These settings, and `lower`'s where they are silent.
+    #[must_use]
+    pub fn over(self, lower: Self) -> Self {
+        macro_rules! first {
+            ($($field:ident),*) => { Self { $($field: self.$field.or(lower.$field)),* } };
+        }
+        first!(
+            data_dir,
+            listen,
+            tls,
+            tls_cert,
+            tls_key,
+            public_url,
+            open_registration,
+            origins,
+            proxies,
+            code_sender,
+            code_webhook,
+            archive_days,
+            shred_minutes,
+            log_days,
+            upstream,
+            upstream_ca,
+            log_level,
+            log_format,
+            production
+        )
+    }
+
+    /// The data folder that these settings name.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(|| DEFAULT_DATA.into())
+    }
+
+    /// Checks and completes the settings.
+    ///
+    /// # Errors
+    /// [`ConfigError::Setting`] naming the first that cannot be used.
+    pub fn complete(self) -> Result<Config, ConfigError> {
+        let setting = |setting, reason: &str| ConfigError::Setting { setting, reason: reason.into() };
+        let data_dir = self.data_dir();
+        let tls = match (self.tls, self.tls_cert, self.tls_key) {
+            (None | Some(TlsMode::Files), Some(cert), Some(key)) => Tls::Files { cert, key },
+            (Some(TlsMode::Files), _, _) => return Err(setting("tls", "\"files\" needs tls_cert and tls_key.")),
+            (_, Some(_), None) => return Err(setting("tls_key", "A certificate needs its key: set tls_key too.")),
+            (_, None, Some(_)) => return Err(setting("tls_cert", "A key needs its certificate: set tls_cert too.")),
+            (Some(TlsMode::SelfSigned), None, None) => Tls::SelfSigned,
+            (Some(_), Some(_), Some(_)) => {
+                return Err(setting("tls", "With tls_cert and tls_key it must be \"files\"."));
+            }
+            (None | Some(TlsMode::Off), None, None) => Tls::Off,
+        };
+        let listen = match self.listen {
+            Some(listen) if listen.is_empty() => return Err(setting("listen", "Give at least one address.")),
+            Some(listen) => listen,
+            None => DEFAULT_LISTEN.parse().into_iter().collect(),
+        };
+        if self.code_sender == Some(CodeSender::Webhook) && self.code_webhook.is_none() {
+            return Err(setting("code_webhook", "The webhook sender needs the address it posts to."));
+        }
+        let public_url = self.public_url.map(|url| url.trim_end_matches('/').to_owned());
+        if public_url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+            return Err(setting("public_url", "It starts with http:// or https://."));
+        }
+        if self.proxies.iter().flatten().any(|proxy| !proxy.is_loopback()) {
+            return Err(setting("proxies", "Only loopback addresses can be trusted to name the client."));
+        }
+        let days = |days: u32| Duration::from_secs(u64::from(days) * 24 * 3600);
+        let archive_days = self.archive_days.unwrap_or(DEFAULT_ARCHIVE_DAYS);
+        if !(1..=3650).contains(&archive_days) {
+            return Err(setting("archive_days", "It is between 1 and 3650 days."));
+        }
+        let shred_minutes = self.shred_minutes.unwrap_or(DEFAULT_SHRED_MINUTES);
+        if !(1..=60).contains(&shred_minutes) {
+            return Err(setting("shred_minutes", "It is between 1 and 60 minutes."));
+        }
+        Ok(Config {
+            data_dir,
+            listen,
+            tls,
+            public_url,
+            open_registration: self.open_registration.unwrap_or(false),
+            origins: self.origins.unwrap_or_default(),
+            proxies: self.proxies.unwrap_or_default(),
+            code_sender: self.code_sender.unwrap_or(CodeSender::Owner),
+            code_webhook: self.code_webhook,
+            archive: days(archive_days),
+            shred: Duration::from_secs(u64::from(shred_minutes) * 60),
+            log_retention: days(self.log_days.unwrap_or(DEFAULT_LOG_DAYS)),
+            upstream: self.upstream,
+            upstream_ca: self.upstream_ca,
+            log_level: self.log_level.unwrap_or_else(|| "info".into()),
+            log_format: self.log_format.unwrap_or(LogFormat::Text),
+            production: self.production.unwrap_or(false),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> Result<Given, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let error = file("listen = [\"0.0.0.0:80\"]\nlisten_on = 3\n").unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("listen_on"), "{error}");
+    }
+
+    #[test]
+    fn the_higher_source_wins_and_the_lower_fills_in() {
+        let high = file("open_registration = true").unwrap();
+        let low = file("open_registration = false\narchive_days = 30").unwrap();
+        let config = high.over(low).complete().unwrap();
+        assert!(config.open_registration);
+        assert_eq!(config.archive, Duration::from_secs(30 * 24 * 3600));
+    }
+
+    #[test]
+    fn half_a_certificate_and_a_foreign_proxy_are_refused() {
+        for text in [
+            "tls_cert = \"a\"",
+            "tls = \"files\"",
+            "proxies = [\"10.0.0.1\"]",
+            "listen = []",
+            "archive_days = 0",
+            "public_url = \"box\"",
+        ] {
+            assert!(file(text).unwrap().complete().is_err(), "{text}");
+        }
+    }
+}
