@@ -16,3 +16,5 @@ pub mod live;
 pub mod config;
 
 pub mod app;
+
+pub mod http;
