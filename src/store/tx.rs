@@ -107,6 +107,11 @@ impl<'a> Tx<'a> {
         }
     }
 
+    /// Enters an unchanged row into the change log, so that it is sent again.
+    pub(in crate::store) fn relog(&mut self, lane: LaneNumber, table: u16, key: Vec<u8>) {
+        self.changes.entry((lane, table, key)).or_insert(Op::Put);
+    }
+
     /// Removes an entry of the change log.
     pub(in crate::store) fn forget_change(&mut self, key: &Key) -> Result<(), Fault> {
         self.write(Space::Changes, key.as_bytes().to_vec(), None)
