@@ -22,6 +22,7 @@ pub mod once;
 pub mod page;
 pub mod read;
 pub mod record;
+pub mod relog;
 pub mod snapshot;
 pub mod table;
 #[cfg(test)]

@@ -29,7 +29,9 @@ pub fn step(tx: &mut Tx<'_>, tables: &[TableInfo], limit: usize) -> Result<bool,
     for (key, _) in rows {
         if let Some((number, rest)) = key.split_first_chunk::<2>() {
             let number = u16::from_be_bytes(*number);
-            if let Some(upstream) = tables.iter().find(|table| table.id.number == number).and_then(|table| table.upstream) {
+            if let Some(upstream) =
+                tables.iter().find(|table| table.id.number == number).and_then(|table| table.upstream)
+            {
                 tx.relog(lane_number(upstream.lane), number, rest.to_vec());
             }
         }

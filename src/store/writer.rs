@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use redb::{Database, Durability};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::base::digest::Key as DigestKey;
 use crate::base::entropy::Entropy;
@@ -59,6 +59,7 @@ struct Shared {
     queue: Mutex<Option<SyncSender<Box<dyn Command>>>>,
     waiting: AtomicU64,
     counts: Counts,
+    committed: watch::Sender<u64>,
     repaired: Arc<AtomicBool>,
 }
 
@@ -165,6 +166,7 @@ impl Store {
             queue: Mutex::new(Some(queue)),
             waiting: AtomicU64::new(0),
             counts: Counts::default(),
+            committed: watch::Sender::new(0),
             repaired,
         });
         let worker = Arc::clone(&shared);
@@ -229,6 +231,12 @@ impl Store {
     pub fn read(&self) -> Result<Snapshot, Fault> {
         let database = self.shared.database.read().unwrap_or_else(PoisonError::into_inner).clone();
         Snapshot::of(&*database.ok_or_else(|| Fault::Unavailable("the store is being reopened".into()))?)
+    }
+
+    /// Changes after each commit, for who must look what is new: replication, clocks.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.shared.committed.subscribe()
     }
 
     /// The figures of this store.
@@ -325,6 +333,7 @@ impl Shared {
         match committed {
             Ok(committed) => {
                 self.counts.commits.fetch_add(1, Ordering::Relaxed);
+                self.committed.send_modify(|commits| *commits += 1);
                 self.counts.commands.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 self.counts.payload.fetch_add(committed.payload, Ordering::Relaxed);
                 for notice in committed.notices {

@@ -141,9 +141,12 @@ impl Log {
         }
         if self.logging {
             for ((lane, table, key), op) in written.changes {
-                let stored = written.pending.get(&(Space::Rows, [&table.to_be_bytes()[..], &key].concat()));
-                let stored = stored.and_then(Option::as_deref);
-                let digest = row_digest(&settings.digest_key, table, &key, stored);
+                let place = (Space::Rows, [&table.to_be_bytes()[..], &key].concat());
+                let stored = match written.pending.get(&place) {
+                    Some(stored) => stored.clone(),
+                    None => trees.raw_get(place.0, &place.1)?,
+                };
+                let digest = row_digest(&settings.digest_key, table, &key, stored.as_deref());
                 payload +=
                     self.append(trees, Entry { lane, seq: 0, table, key, op, digest, at: now, chain: [0; 32] })?;
             }
