@@ -1,11 +1,7 @@
 //! The tests of the box.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "A test stops at the first thing that is not as expected; clippy knows that only inside the test functions."
-)]
 
+// Said again for the lints: their exceptions for tests reach every module below.
+#![cfg(test)]
+
+mod tidy;
 mod whot;
