@@ -1,0 +1,192 @@
+//! What central's operator does: bring the schema to this version, enrol and revoke boxes.
+//!
+//! Works with what a managed PostgreSQL gives: a role with CREATEROLE that owns the database, no superuser. Must not know replication's traffic.
+
+use std::fmt;
+
+use refinery::{Migration, Runner};
+use uuid::Uuid;
+
+use crate::SCHEMA;
+use crate::encode::Param;
+use crate::error::{Error, Moment, chain, lacks_schema, sort};
+use crate::postgres::check_versions;
+use crate::row::{Chain, Lane};
+use crate::session::Session;
+use crate::settings::Settings;
+
+/// The migrations, in order; `schemas/postgres/NNNN_name.sql` is `VNNNN__name` to refinery. A file that has been shipped never changes.
+const MIGRATIONS: [(&str, &str); 2] = [
+    ("V0001__replication", include_str!("../../schemas/postgres/0001_replication.sql")),
+    ("V0002__tables", include_str!("../../schemas/postgres/0002_tables.sql")),
+];
+
+/// Taken by whoever migrates, because refinery itself does not keep two migrators apart. Any number that nobody else uses.
+const MIGRATION_LOCK: i64 = 0x77_68_6f_74_62_6f_78;
+
+/// The fewest characters of a box's password; it is random and never typed.
+const MIN_PASSWORD: usize = 32;
+
+/// Central, as its operator sees it. Every call opens its own connection.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    settings: Settings,
+}
+
+/// What a migration did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migrated {
+    /// The schema version before; 0 is an empty database.
+    pub from: i64,
+    /// The schema version now.
+    pub to: i64,
+}
+
+/// A box to enrol.
+pub struct Enrolment<'a> {
+    /// The box.
+    pub box_id: Uuid,
+    /// Its name for people.
+    pub name: &'a str,
+    /// The life of its log.
+    pub epoch: Uuid,
+    /// The password of its login: at least 32 random characters. Only its verifier leaves this process.
+    pub password: &'a str,
+    /// Where each lane's log begins for central: the entry before the first it will be sent, and the chain behind that.
+    pub starts: [(Lane, i64, Chain); 2],
+}
+
+/// The login of an enrolled box.
+#[derive(Clone)]
+pub struct Login {
+    /// Its role.
+    pub role: String,
+    /// The URL to replicate with, password included: keep it as a secret. Channel binding is pinned in it if central offered it now.
+    pub url: String,
+}
+
+/// Shows the role alone.
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Login({})", self.role)
+    }
+}
+
+impl Admin {
+    /// The operator's login.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings }
+    }
+
+    /// Brings central to this program's schema, in one transaction. Any number may run it at once; one does the work.
+    ///
+    /// # Errors
+    /// [`Error::SchemaTooNew`] if central is ahead of this program; [`Error::Broken`] if its history differs.
+    pub async fn migrate(&self) -> Result<Migrated, Error> {
+        let mut session = Session::open(&self.settings).await?;
+        let prepare = format!(
+            "set statement_timeout = 0; set lock_timeout = 0; select pg_advisory_lock({MIGRATION_LOCK}); \
+             create schema if not exists replication"
+        );
+        session.client.batch_execute(&prepare).await.map_err(before)?;
+        let from = version(&session).await?;
+        if from > SCHEMA {
+            return Err(Error::SchemaTooNew { central: from, ours: SCHEMA });
+        }
+        let broken = |error: refinery::Error| Error::Broken { reason: chain(&error) };
+        let migrations: Result<Vec<Migration>, _> =
+            MIGRATIONS.iter().map(|(name, sql)| Migration::unapplied(name, sql)).collect();
+        let mut runner = Runner::new(&migrations.map_err(broken)?).set_grouped(true);
+        runner.set_migration_table_name("replication.migrations");
+        runner.run_async(&mut session.client).await.map_err(broken)?;
+        // The lock goes with the connection.
+        Ok(Migrated { from, to: SCHEMA })
+    }
+
+    /// Makes or renews the login of a box and tries it. Enrolling again changes the password; with another epoch the lanes start anew,
+    /// and the box must send its tables as slices.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] if the operator's role may not create roles; [`Error::SchemaTooOld`] before `migrate`.
+    pub async fn enroll(&self, enrolment: &Enrolment<'_>) -> Result<Login, Error> {
+        if enrolment.password.chars().count() < MIN_PASSWORD {
+            return Err(Error::Settings { reason: format!("a box's password has at least {MIN_PASSWORD} characters") });
+        }
+        let session = Session::open(&self.settings).await?;
+        check_versions(&session).await?;
+        let [urgent, bulk] = lanes(enrolment)?;
+        let verifier = postgres_protocol::password::scram_sha_256(enrolment.password.as_bytes());
+        let params: [Param<'_>; 8] = [
+            Box::new(enrolment.box_id),
+            Box::new(enrolment.name),
+            Box::new(enrolment.epoch),
+            Box::new(verifier),
+            Box::new(urgent.0),
+            Box::new(urgent.1),
+            Box::new(bulk.0),
+            Box::new(bulk.1),
+        ];
+        let row = session.row("select replication.enroll($1, $2, $3, $4, $5, $6, $7, $8)", &params).await;
+        let role: String = row.and_then(|row| row.try_get(0)).map_err(before)?;
+        let bind = self.try_login(&role, enrolment.password).await?;
+        let url = self.settings.url_for(&role, enrolment.password, bind);
+        Ok(Login { role, url })
+    }
+
+    /// Logs in as the box, with channel binding if central can; says whether it could.
+    async fn try_login(&self, role: &str, password: &str) -> Result<bool, Error> {
+        let login = self.settings.for_login(role, password);
+        if self.settings.always_tls() {
+            match Session::open(&login.bound()).await {
+                Ok(session) => return check_versions(&session).await.map(|()| true),
+                Err(Error::Untrusted { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        check_versions(&Session::open(&login).await?).await.map(|()| false)
+    }
+
+    /// Shuts a box out. Says whether there was one.
+    ///
+    /// # Errors
+    /// Whatever keeps us from talking.
+    pub async fn revoke(&self, box_id: Uuid) -> Result<bool, Error> {
+        let session = Session::open(&self.settings).await?;
+        let row = session.row("select replication.revoke($1)", &[Box::new(box_id)]).await;
+        row.and_then(|row| row.try_get(0)).map_err(before)
+    }
+
+    /// A connection for questions about the schema.
+    pub(crate) async fn session(&self) -> Result<Session, Error> {
+        Session::open(&self.settings).await
+    }
+}
+
+fn before(error: tokio_postgres::Error) -> Error {
+    if lacks_schema(&error) {
+        return Error::SchemaTooOld { central: 0, needs: SCHEMA };
+    }
+    sort(&error, Moment::Before)
+}
+
+/// The schema version of central; 0 is none.
+async fn version(session: &Session) -> Result<i64, Error> {
+    let row = session.row("select to_regclass('replication.migrations') is not null", &[]).await.map_err(before)?;
+    if !row.try_get(0).map_err(before)? {
+        return Ok(0);
+    }
+    let row = session.row("select coalesce(max(version), 0)::bigint from replication.migrations", &[]).await;
+    row.and_then(|row| row.try_get(0)).map_err(before)
+}
+
+/// Where the urgent and the bulk lane start.
+fn lanes<'a>(enrolment: &'a Enrolment<'_>) -> Result<[(i64, &'a [u8]); 2], Error> {
+    let start = |lane: Lane| {
+        let found = enrolment.starts.iter().find(|(which, _seq, _chain)| *which == lane);
+        found
+            .map(|(_lane, seq, chain)| (*seq, chain.as_slice()))
+            .ok_or_else(|| Error::Settings { reason: format!("the {} lane has no start", lane.name()) })
+    };
+    Ok([start(Lane::Urgent)?, start(Lane::Bulk)?])
+}

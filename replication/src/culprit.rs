@@ -1,0 +1,89 @@
+//! Finds which rows of a refused transaction central will not hold, by halving, inside savepoints of a transaction that is rolled back.
+//!
+//! Must not know what becomes of those rows.
+
+use crate::error::{explain, refuses_data};
+use crate::row::{Refusal, Row, Table};
+use crate::session::{Session, Step};
+use crate::work::{Call, Work, put};
+
+/// The most rows one search names; the caller lists them and sends the rest, and the next search names the next.
+const MAX_REFUSALS: usize = 100;
+
+/// Names the rows that are refused. Empty if every row is taken after all, or if the lane has moved meanwhile.
+///
+/// # Errors
+/// Whatever is not a refusal of data.
+pub(crate) async fn find(session: &Session, work: Work<'_>) -> Result<Vec<Refusal>, tokio_postgres::Error> {
+    run(session, vec![Start::Command("begin isolation level read committed")]).await?;
+    let found = search(session, work).await;
+    run(session, vec![Start::Command("rollback")]).await?;
+    found
+}
+
+async fn search(session: &Session, work: Work<'_>) -> Result<Vec<Refusal>, tokio_postgres::Error> {
+    let mut first = vec![Start::Call(work.opening())];
+    first.extend(work.removals().into_iter().map(Start::Call));
+    run(session, first).await?;
+    let mut refused = Vec::new();
+    for (table, rows) in work.puts() {
+        // A stack of ranges still to try; the halves of a refused one go back on it, the first half on top.
+        let mut ranges = vec![rows];
+        while let Some(range) = ranges.pop() {
+            let Some(reason) = attempt(session, table, range).await? else { continue };
+            match range {
+                [row] => refused.push(Refusal { table, id: row.id.clone(), reason }),
+                _ => {
+                    let (left, right) = range.split_at(range.len() / 2);
+                    ranges.extend([right, left]);
+                }
+            }
+            if refused.len() == MAX_REFUSALS {
+                return Ok(refused);
+            }
+        }
+    }
+    Ok(refused)
+}
+
+/// Puts rows for good within the transaction, or says why central refuses them and leaves no trace.
+async fn attempt(
+    session: &Session,
+    table: &'static Table,
+    rows: &[Row],
+) -> Result<Option<String>, tokio_postgres::Error> {
+    let steps =
+        vec![Start::Command("savepoint attempt"), Start::Call(put(table, rows)), Start::Command("release attempt")];
+    match run(session, steps).await {
+        Ok(()) => Ok(None),
+        Err(error) if refuses_data(&error) => {
+            run(session, vec![Start::Command("rollback to attempt"), Start::Command("release attempt")]).await?;
+            Ok(Some(explain(&error)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+enum Start<'a> {
+    Command(&'static str),
+    Call(Call<'a>),
+}
+
+async fn run(session: &Session, starts: Vec<Start<'_>>) -> Result<(), tokio_postgres::Error> {
+    let texts: Vec<String> = starts
+        .iter()
+        .filter_map(|start| match start {
+            Start::Call((text, _params)) => Some(text.clone()),
+            Start::Command(_) => None,
+        })
+        .collect();
+    let mut statements = session.prepare(&texts).await?.into_iter();
+    let steps = starts
+        .into_iter()
+        .filter_map(|start| match start {
+            Start::Command(text) => Some(Step::Command(text)),
+            Start::Call((_text, params)) => statements.next().map(|statement| Step::Call(statement, params)),
+        })
+        .collect();
+    session.run(steps).await.into_iter().find_map(Result::err).map_or(Ok(()), Err)
+}

@@ -1,0 +1,194 @@
+//! Central as a model in memory: the same promises as PostgreSQL's, small enough to be read at a glance and fast enough for simulation.
+//!
+//! Must not be used by a running box. It passes the same suite of tests as [`crate::postgres`].
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::row::{Batch, Cursor, Lane, Refusal, Row, Slice, Table, Value};
+use crate::upstream::{Applied, Greeting, Report, Upstream};
+use crate::work::Work;
+
+/// A fault that the next call of [`Memory::apply`](Upstream::apply) or `replace` meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The network is gone before anything arrives.
+    Before,
+    /// Everything arrives and is committed, and the answer is lost.
+    After,
+}
+
+/// The rows of one table of one box.
+pub type Rows = BTreeMap<String, Vec<Value>>;
+
+#[derive(Default)]
+struct State {
+    boxes: BTreeMap<Uuid, Uuid>,
+    cursors: BTreeMap<(Uuid, Lane), Cursor>,
+    tables: BTreeMap<(Uuid, String), Rows>,
+    clock: i64,
+}
+
+/// A central that many boxes share.
+#[derive(Clone, Default)]
+pub struct Central(Arc<Mutex<State>>);
+
+impl Central {
+    /// Lets a box in, or gives it another epoch, as [`crate::admin::Admin::enroll`] does.
+    #[must_use]
+    pub fn enroll(&self, box_id: Uuid, starts: [(Lane, Cursor); 2]) -> Memory {
+        let mut state = self.state();
+        for (lane, start) in starts {
+            state.boxes.insert(box_id, start.epoch);
+            let known = state.cursors.entry((box_id, lane)).or_insert(start);
+            if known.epoch != start.epoch {
+                *known = start;
+            }
+        }
+        Memory { central: self.clone(), box_id, faults: Mutex::default() }
+    }
+
+    /// Shuts a box out.
+    pub fn revoke(&self, box_id: Uuid) {
+        self.state().boxes.remove(&box_id);
+    }
+
+    /// What central holds of one table of one box.
+    #[must_use]
+    pub fn rows(&self, box_id: Uuid, table: &Table) -> Rows {
+        self.state().tables.get(&(box_id, table.full_name())).cloned().unwrap_or_default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A [`Central`] as one box sees it.
+pub struct Memory {
+    central: Central,
+    box_id: Uuid,
+    faults: Mutex<VecDeque<Option<Fault>>>,
+}
+
+impl Memory {
+    /// Queues what the next calls meet, in order; `None` is a call that goes well.
+    pub fn meet(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).extend(faults);
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).pop_front().flatten()
+    }
+
+    /// The state, for a box that is let in.
+    fn enter(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let state = self.central.state();
+        if state.boxes.contains_key(&self.box_id) {
+            return Ok(state);
+        }
+        Err(Error::NotAllowed { reason: "not an enrolled box".to_owned() })
+    }
+
+    fn faulty<T>(&self, act: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        match self.fault() {
+            None => act(),
+            Some(Fault::Before) => Err(Error::Unreachable { reason: "a planned fault".to_owned() }),
+            Some(Fault::After) => act().and(Err(Error::Unknown { reason: "a planned fault".to_owned() })),
+        }
+    }
+
+    fn apply_now(&self, batch: &Batch) -> Result<Applied, Error> {
+        Work::Batch(batch).check()?;
+        let mut state = self.enter()?;
+        let cursor = state.cursor(self.box_id, batch.lane)?;
+        if cursor == batch.end() {
+            return Ok(Applied::Before);
+        }
+        if cursor != (Cursor { epoch: batch.epoch, seq: batch.prev_seq, chain: batch.prev_chain }) {
+            return Err(Error::Elsewhere { cursor });
+        }
+        if batch.seq <= batch.prev_seq {
+            return Err(Error::Broken { reason: "a batch that moves the cursor nowhere".to_owned() });
+        }
+        for puts in &batch.puts {
+            state.refuse_rewrites(self.box_id, puts.table, &puts.rows)?;
+        }
+        for deletes in &batch.deletes {
+            let rows = state.rows(self.box_id, deletes.table);
+            deletes.ids.iter().for_each(|id| drop(rows.remove(id)));
+        }
+        for puts in &batch.puts {
+            state
+                .rows(self.box_id, puts.table)
+                .extend(puts.rows.iter().map(|row| (row.id.clone(), row.values.clone())));
+        }
+        state.cursors.insert((self.box_id, batch.lane), batch.end());
+        Ok(Applied::Now)
+    }
+
+    fn replace_now(&self, slice: &Slice) -> Result<(), Error> {
+        Work::Slice(slice).check()?;
+        let mut state = self.enter()?;
+        let cursor = state.cursor(self.box_id, Lane::Bulk)?;
+        if cursor.epoch != slice.epoch {
+            return Err(Error::Elsewhere { cursor });
+        }
+        state.refuse_rewrites(self.box_id, slice.table, &slice.rows)?;
+        let rows = state.rows(self.box_id, slice.table);
+        if !slice.table.append_only {
+            let above = |id: &String| slice.after.as_ref().is_none_or(|after| id > after);
+            let below = |id: &String| slice.upto.as_ref().is_none_or(|upto| id <= upto);
+            rows.retain(|id, _values| !(above(id) && below(id)));
+        }
+        rows.extend(slice.rows.iter().map(|row| (row.id.clone(), row.values.clone())));
+        Ok(())
+    }
+}
+
+impl State {
+    fn cursor(&self, box_id: Uuid, lane: Lane) -> Result<Cursor, Error> {
+        let missing = || Error::Broken { reason: "a box without cursors".to_owned() };
+        self.cursors.get(&(box_id, lane)).copied().ok_or_else(missing)
+    }
+
+    fn rows(&mut self, box_id: Uuid, table: &Table) -> &mut Rows {
+        self.tables.entry((box_id, table.full_name())).or_default()
+    }
+
+    fn refuse_rewrites(&mut self, box_id: Uuid, table: &'static Table, rows: &[Row]) -> Result<(), Error> {
+        if !table.append_only {
+            return Ok(());
+        }
+        let held = self.rows(box_id, table);
+        let rewrites = rows.iter().filter(|row| held.get(&row.id).is_some_and(|values| *values != row.values));
+        let refused: Vec<Refusal> = rewrites
+            .map(|row| Refusal { table, id: row.id.clone(), reason: format!("{} is append-only", table.full_name()) })
+            .collect();
+        if refused.is_empty() { Ok(()) } else { Err(Error::Refused(refused)) }
+    }
+}
+
+impl Upstream for Memory {
+    async fn contact(&self, _report: &Report) -> Result<Greeting, Error> {
+        let mut state = self.enter()?;
+        state.clock += 1;
+        let epoch = state.cursor(self.box_id, Lane::Bulk)?.epoch;
+        Ok(Greeting { box_id: self.box_id, epoch, clock: state.clock })
+    }
+
+    async fn cursor(&self, lane: Lane) -> Result<Cursor, Error> {
+        self.enter()?.cursor(self.box_id, lane)
+    }
+
+    async fn apply(&self, batch: &Batch) -> Result<Applied, Error> {
+        self.faulty(|| self.apply_now(batch))
+    }
+
+    async fn replace(&self, slice: &Slice) -> Result<(), Error> {
+        self.faulty(|| self.replace_now(slice))
+    }
+}

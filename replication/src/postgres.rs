@@ -1,0 +1,230 @@
+//! Central as a PostgreSQL: the batch protocol of the crate's front page over one connection that is opened when needed.
+//!
+//! Must not know what rows mean, nor when to try again.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::SCHEMA;
+use crate::culprit;
+use crate::encode::{self, Micros, Param};
+use crate::error::{Error, Moment, explain, lacks_schema, refuses_data, sort, stands_elsewhere};
+use crate::row::{Batch, Cursor, Lane, Slice};
+use crate::session::{Session, Step};
+use crate::settings::Settings;
+use crate::upstream::{Applied, Greeting, Report, Upstream};
+use crate::work::Work;
+
+/// The lowest schema of central that this program can work with.
+const NEEDS: i64 = 2;
+
+/// The answers to one pipelined transaction.
+type Answers<'a> = Pin<Box<dyn Future<Output = Vec<Result<(), tokio_postgres::Error>>> + Send + 'a>>;
+
+/// What central said to a transaction; with the last two nothing was applied, and the connection is fine.
+enum Outcome {
+    Committed,
+    /// The lane does not stand where the transaction starts.
+    Elsewhere,
+    /// Some row cannot be held.
+    Refused,
+}
+
+/// Central as a PostgreSQL.
+pub struct Postgres {
+    settings: Settings,
+    /// Held while a transaction is being sent, so that what is started first is sent first; never while its answer is awaited.
+    session: Mutex<Option<Arc<Session>>>,
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Postgres({:?})", self.settings)
+    }
+}
+
+impl Postgres {
+    /// Central at these settings. Nothing is opened yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, session: Mutex::new(None) }
+    }
+
+    /// The open connection, or a new one that has been asked for its versions.
+    async fn ensure(&self, open: &mut Option<Arc<Session>>) -> Result<Arc<Session>, Error> {
+        if let Some(session) = open.as_ref().filter(|session| !session.client.is_closed()) {
+            return Ok(Arc::clone(session));
+        }
+        let session = Arc::new(Session::open(&self.settings).await?);
+        self.in_time(Moment::Before, check_versions(&session)).await??;
+        *open = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    async fn session(&self) -> Result<Arc<Session>, Error> {
+        let mut open = self.session.lock().await;
+        self.ensure(&mut open).await
+    }
+
+    /// Gives a connection up, unless another has taken its place.
+    async fn give_up(&self, session: &Arc<Session>) {
+        let mut open = self.session.lock().await;
+        if open.as_ref().is_some_and(|current| Arc::ptr_eq(current, session)) {
+            *open = None;
+        }
+    }
+
+    async fn in_time<T>(&self, moment: Moment, answer: impl Future<Output = T>) -> Result<T, Error> {
+        let reason = format!("no answer within {:?}", self.settings.limits.answer);
+        timeout(self.settings.limits.answer, answer).await.map_err(|_elapsed| match moment {
+            Moment::Before => Error::Unreachable { reason },
+            Moment::Sent => Error::Unknown { reason },
+        })
+    }
+
+    /// One question that changes nothing a box relies on.
+    async fn ask<T>(
+        &self,
+        text: &str,
+        params: Vec<Param<'_>>,
+        read: impl Fn(&tokio_postgres::Row) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, Error> {
+        let session = self.session().await?;
+        let answer = self.in_time(Moment::Before, session.row(text, &params)).await;
+        let result =
+            answer.and_then(|row| row.and_then(|row| read(&row)).map_err(|error| sort(&error, Moment::Before)));
+        if result.is_err() {
+            self.give_up(&session).await;
+        }
+        result
+    }
+
+    /// One transaction, begun to committed.
+    async fn transact(&self, work: Work<'_>) -> Result<Outcome, Error> {
+        let (session, answers) = self.launch(work).await?;
+        let result = self.in_time(Moment::Sent, answers).await.and_then(verdict);
+        if result.is_err() {
+            self.give_up(&session).await;
+        }
+        result
+    }
+
+    /// Sends a whole transaction and returns before it is answered.
+    async fn launch<'a>(&self, work: Work<'a>) -> Result<(Arc<Session>, Answers<'a>), Error> {
+        let mut open = self.session.lock().await;
+        let session = self.ensure(&mut open).await?;
+        let calls = work.calls();
+        let texts: Vec<String> = calls.iter().map(|(text, _params)| text.clone()).collect();
+        let prepared = self.in_time(Moment::Before, session.prepare(&texts)).await;
+        let prepared = prepared.and_then(|done| done.map_err(|error| sort(&error, Moment::Before)));
+        let statements = prepared.inspect_err(|_error| *open = None)?;
+        let mut steps = vec![Step::Command("begin isolation level read committed")];
+        steps.extend(
+            statements.into_iter().zip(calls).map(|(statement, (_text, params))| Step::Call(statement, params)),
+        );
+        steps.push(Step::Command("commit"));
+        let client = Arc::clone(&session);
+        let mut answers: Answers<'a> = Box::pin(async move { client.run(steps).await });
+        // The first poll sends everything; only then may the next transaction be sent.
+        let early = poll_fn(|context| Poll::Ready(answers.as_mut().poll(context))).await;
+        Ok(match early {
+            Poll::Ready(answered) => (session, Box::pin(std::future::ready(answered))),
+            Poll::Pending => (session, answers),
+        })
+    }
+
+    /// Carries work out, and names the rows that central will not hold. Says whether it was committed; if not, the lane stood elsewhere.
+    async fn carry_out(&self, work: Work<'_>) -> Result<bool, Error> {
+        work.check()?;
+        match self.transact(work).await? {
+            Outcome::Committed => return Ok(true),
+            Outcome::Elsewhere => return Ok(false),
+            Outcome::Refused => {}
+        }
+        let session = self.session().await?;
+        let found = match self.in_time(Moment::Before, culprit::find(&session, work)).await {
+            Ok(Err(error)) if stands_elsewhere(&error) => return Ok(false),
+            Ok(found) => found.map_err(|error| sort(&error, Moment::Before)),
+            Err(late) => Err(late),
+        };
+        match found {
+            Ok(refused) if !refused.is_empty() => Err(Error::Refused(refused)),
+            // It went well the second time, row by row: whatever it was, the next attempt will tell.
+            Ok(_none) => Err(Error::Busy { reason: "a refusal that did not repeat itself".to_owned() }),
+            Err(error) => {
+                self.give_up(&session).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Upstream for Postgres {
+    async fn contact(&self, report: &Report) -> Result<Greeting, Error> {
+        let params: Vec<Param<'_>> = vec![Box::new(SCHEMA), Box::new(&report.software), encode::time(report.clock)];
+        self.ask("select box_id, epoch, central_clock from replication.contact($1, $2, $3)", params, |row| {
+            Ok(Greeting { box_id: row.try_get(0)?, epoch: row.try_get(1)?, clock: row.try_get::<_, Micros>(2)?.0 })
+        })
+        .await
+    }
+
+    async fn cursor(&self, lane: Lane) -> Result<Cursor, Error> {
+        let read = |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get::<_, Vec<u8>>(2)?));
+        let text = "select epoch, seq, chain from replication.cursor($1)";
+        let (epoch, seq, chain) = self.ask(text, vec![Box::new(lane.name())], read).await?;
+        let chain =
+            chain.try_into().map_err(|_other| Error::Broken { reason: "a chain of another length".to_owned() })?;
+        Ok(Cursor { epoch, seq, chain })
+    }
+
+    async fn apply(&self, batch: &Batch) -> Result<Applied, Error> {
+        if self.carry_out(Work::Batch(batch)).await? {
+            return Ok(Applied::Now);
+        }
+        let cursor = self.cursor(batch.lane).await?;
+        if cursor == batch.end() { Ok(Applied::Before) } else { Err(Error::Elsewhere { cursor }) }
+    }
+
+    async fn replace(&self, slice: &Slice) -> Result<(), Error> {
+        if self.carry_out(Work::Slice(slice)).await? {
+            return Ok(());
+        }
+        Err(Error::Elsewhere { cursor: self.cursor(Lane::Bulk).await? })
+    }
+}
+
+/// What a pipelined transaction came to. The first error is the one that counts: those behind it only say that the transaction was
+/// aborted, and the COMMIT at its end then rolled it back without an error of its own.
+fn verdict(answers: Vec<Result<(), tokio_postgres::Error>>) -> Result<Outcome, Error> {
+    match answers.into_iter().find_map(Result::err) {
+        None => Ok(Outcome::Committed),
+        Some(error) if stands_elsewhere(&error) => Ok(Outcome::Elsewhere),
+        Some(error) if refuses_data(&error) => Ok(Outcome::Refused),
+        Some(error) => Err(sort(&error, Moment::Sent)),
+    }
+}
+
+/// Whether this program and central understand each other.
+pub(crate) async fn check_versions(session: &Session) -> Result<(), Error> {
+    let row = match session.row("select current, oldest from replication.schema()", &[]).await {
+        Ok(row) => row,
+        Err(error) if lacks_schema(&error) => return Err(Error::SchemaTooOld { central: 0, needs: NEEDS }),
+        Err(error) => return Err(sort(&error, Moment::Before)),
+    };
+    let broken = |error: tokio_postgres::Error| Error::Broken { reason: explain(&error) };
+    let central: i64 = row.try_get(0).map_err(broken)?;
+    let oldest: i64 = row.try_get(1).map_err(broken)?;
+    if central < NEEDS {
+        return Err(Error::SchemaTooOld { central, needs: NEEDS });
+    }
+    if SCHEMA < oldest {
+        return Err(Error::SchemaTooNew { central: oldest, ours: SCHEMA });
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! What a box can ask of central, whatever central is.
+//!
+//! One suite of tests holds for every implementation: PostgreSQL ([`crate::postgres`]) and the model in memory ([`crate::memory`]).
+
+use std::future::Future;
+
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::row::{Batch, Cursor, Lane, Slice};
+
+/// The most bytes of rows that one batch or slice may carry; far above what a box sends at once, it bounds what a mistake costs.
+pub const MAX_BATCH_BYTES: usize = 64 * 1024 * 1024;
+
+/// How a batch came to be upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It was applied and committed now.
+    Now,
+    /// It had been applied before: an earlier answer was lost.
+    Before,
+}
+
+/// What a box tells central about itself.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The version of the program.
+    pub software: String,
+    /// The box's wall clock: microseconds since 1970.
+    pub clock: i64,
+}
+
+/// What central tells a box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    /// The box that the login stands for.
+    pub box_id: Uuid,
+    /// The epoch that central follows.
+    pub epoch: Uuid,
+    /// Central's wall clock: microseconds since 1970.
+    pub clock: i64,
+}
+
+/// Central, as one box sees it. Dropping a future of [`Upstream::apply`] or [`Upstream::replace`] leaves its outcome unknown.
+pub trait Upstream: Send + Sync {
+    /// Says hello: central notes the contact and tells its clock.
+    ///
+    /// # Errors
+    /// Whatever keeps us from talking; nothing of the box's data is touched.
+    fn contact(&self, report: &Report) -> impl Future<Output = Result<Greeting, Error>> + Send;
+
+    /// Where a lane stands, once nothing in flight can still move it.
+    ///
+    /// # Errors
+    /// Whatever keeps us from talking.
+    fn cursor(&self, lane: Lane) -> impl Future<Output = Result<Cursor, Error>> + Send;
+
+    /// Applies a batch: its rows and the cursor, whole or not at all. Batches of one lane may be in flight together when they are
+    /// started in order; if one fails, those behind it fail with [`Error::Elsewhere`].
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] if it may have been applied; with every other error it was not.
+    fn apply(&self, batch: &Batch) -> impl Future<Output = Result<Applied, Error>> + Send;
+
+    /// Makes one range of one table exactly what the box holds, without moving a cursor. Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// As for [`Upstream::apply`]; [`Error::Elsewhere`] if central follows another epoch.
+    fn replace(&self, slice: &Slice) -> impl Future<Output = Result<(), Error>> + Send;
+}
