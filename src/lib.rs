@@ -9,6 +9,10 @@ pub mod whot;
 
 pub mod store;
 
+pub mod identity;
+
+pub mod customer;
+
 pub mod catalog;
 
 pub mod live;

@@ -13,6 +13,7 @@
 //! Must not know what any table means.
 
 pub mod change;
+pub mod columns;
 pub mod fault;
 pub mod index;
 pub mod key;
