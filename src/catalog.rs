@@ -1,5 +1,7 @@
 //! The catalogue: every table of the box in one list, and the check that a store fits this binary.
 
+use crate::customer;
+use crate::identity;
 use crate::store::fault::Fault;
 use crate::store::meta::LAYOUT;
 use crate::store::read::{Range, Read, Space};
@@ -17,6 +19,8 @@ pub fn tables() -> Vec<TableInfo> {
         once::TABLE,
         TableInfo::of::<meta::LaneAck>(),
     ];
+    all.extend(identity::tables());
+    all.extend(customer::tables());
     all.sort_by_key(|table| table.id.number);
     all
 }
