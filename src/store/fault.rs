@@ -1,5 +1,7 @@
 //! What can go wrong in the store, named by what the caller can do.
 
+use std::io::ErrorKind;
+
 /// A failure of the store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -53,10 +55,15 @@ impl Fault {
 
     pub(in crate::store) fn from_redb(error: &redb::Error) -> Self {
         match error {
-            redb::Error::Io(io) if io.kind() == std::io::ErrorKind::StorageFull => Self::Full,
+            redb::Error::Io(io) if is_full(io.kind()) => Self::Full,
             other => Self::Unavailable(other.to_string()),
         }
     }
+}
+
+/// No room, whoever sets the bound: the disk, a quota or the file system's longest file.
+const fn is_full(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
 }
 
 macro_rules! from_redb {

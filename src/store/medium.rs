@@ -1,10 +1,12 @@
 //! Where the store's bytes lie: a file, or what a test puts in its place.
 
 use std::fmt::Debug;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Bound;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use redb::backends::FileBackend;
 use redb::{BackendError, Builder, Database, StorageBackend};
 
 use crate::store::fault::Fault;
@@ -14,7 +16,7 @@ const CACHE: usize = 64 << 20;
 
 /// A place that can be opened again after a failure.
 pub trait Medium: Debug + Send + Sync + 'static {
-    /// Opens the place; `Err` with `WouldBlock` while another opener has it.
+    /// Opens the place. redb locks it through the backend, so that a second opener is refused.
     ///
     /// # Errors
     /// What the operating system says.
@@ -30,21 +32,50 @@ pub struct FileMedium {
 
 impl Medium for FileMedium {
     fn open(&self) -> io::Result<Box<dyn StorageBackend>> {
-        let mut options = std::fs::OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let new = !self.path.exists();
-        let file = options.open(&self.path)?;
-        if new && let Some(folder) = self.path.parent() {
-            // The new name must survive a power cut as well as the bytes under it.
-            std::fs::File::open(folder)?.sync_all()?;
+        if !self.path.exists() {
+            self.make()?;
         }
-        let backend = redb::backends::FileBackend::new(file).map_err(io::Error::other)?;
-        Ok(Box::new(backend))
+        let file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+        // After a failed fsync Linux calls the pages clean although the disk never took them. A commit built on
+        // such pages could be acknowledged and lost, so what is read from here on comes from the disk.
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+        Ok(Box::new(backend(file)?))
     }
 }
 
-/// redb takes a backend by type; this hands a boxed one through.
+impl FileMedium {
+    /// Makes an empty database. It gets its name only when it is whole, because redb refuses a file that a power
+    /// cut left between its first write and its last. The folder is locked meanwhile: of two processes that start
+    /// together, one makes the file and the other finds it.
+    fn make(&self) -> io::Result<()> {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = File::open(folder.unwrap_or(Path::new(".")))?;
+        folder.lock()?;
+        if self.path.exists() {
+            return Ok(());
+        }
+        let mut unfinished = self.path.clone().into_os_string();
+        unfinished.push(".new");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&unfinished)?;
+        let database = Builder::new().create_with_backend(backend(file)?).map_err(io::Error::other)?;
+        database.close().map_err(io::Error::other)?;
+        std::fs::rename(&unfinished, &self.path)?;
+        // The new name must survive a power cut as well as the bytes under it.
+        folder.sync_all()
+    }
+}
+
+fn backend(file: File) -> io::Result<FileBackend> {
+    FileBackend::new(file).map_err(io::Error::other)
+}
+
+type Locked = Result<bool, BackendError>;
+
+/// redb takes a backend by type; this hands a boxed one through, locks included: a method left to its default
+/// would say that there are none, and two processes could write one file.
 #[derive(Debug)]
 struct Boxed(Box<dyn StorageBackend>);
 
@@ -67,10 +98,10 @@ impl StorageBackend for Boxed {
     fn close(&self) -> io::Result<()> {
         self.0.close()
     }
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked {
         self.0.try_lock_range(start, end)
     }
-    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked {
         self.0.try_lock_shared_range(start, end)
     }
     fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
@@ -82,7 +113,7 @@ impl StorageBackend for Boxed {
     fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
         self.0.unlock_range(start, end)
     }
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked {
         self.0.query_lock_range(start, end)
     }
 }
