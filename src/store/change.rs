@@ -1,7 +1,8 @@
 //! The change log: what changed, in which order, for replication (design, section 5).
 //!
 //! An entry names a row and holds a keyed digest of it, never the row. Each lane is dense and hash-chained
-//! within an epoch: `chain(n) = SHA-256(chain(n-1) ‖ lane ‖ seq ‖ entry)`.
+//! within an epoch: `chain(n) = SHA-256(chain(n-1) ‖ lane ‖ seq ‖ table ‖ key ‖ op ‖ digest ‖ at)`, each part
+//! after its length as eight bytes, numbers big-endian; before the first entry the chain is zero.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ use crate::base::time::Timestamp;
 use crate::store::fault::Fault;
 use crate::store::key::Key;
 use crate::store::read::{Read, Space};
-use crate::store::record::{Record, TableId, decode, encode};
+use crate::store::record::{Record, TableId, decode};
 
 /// What happened to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,10 +80,6 @@ impl Entry {
             &self.digest,
             &self.at.micros().to_be_bytes(),
         ])
-    }
-
-    pub(in crate::store) fn stored(&self) -> Result<(Vec<u8>, Vec<u8>), Fault> {
-        Ok((self.key().as_bytes().to_vec(), encode(self)?))
     }
 }
 

@@ -9,9 +9,9 @@ use crate::base::time::Timestamp;
 use crate::store::change::{entries_after, lane_number};
 use crate::store::fault::Fault;
 use crate::store::key::Key;
-use crate::store::read::{Range, Read, ReadExt, Space};
+use crate::store::read::{Read, ReadExt};
 use crate::store::record::{Record, TableId};
-use crate::store::tx::{MAX_WRITES, Tx};
+use crate::store::tx::Tx;
 
 /// The layout of the file: its trees and key forms.
 pub const LAYOUT: u16 = 1;
@@ -43,7 +43,7 @@ impl Record for Identity {
     }
 }
 
-/// The end of a lane. Written by the commit itself, so a command must not write it (but to start a new log).
+/// The end of a lane. Written by the commit itself, never by a command; a command reads it as the last commit left it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaneHead {
     /// The lane's number.
@@ -55,7 +55,8 @@ pub struct LaneHead {
 }
 
 impl LaneHead {
-    const fn empty(lane: Lane) -> Self {
+    /// The end of a lane that has no entry.
+    pub(in crate::store) const fn empty(lane: Lane) -> Self {
         Self { lane: lane_number(lane), seq: 0, chain: [0; 32] }
     }
 }
@@ -157,13 +158,9 @@ pub fn start_log(tx: &mut Tx<'_>, epoch: Uuid) -> Result<(), Fault> {
     let before = identity(tx)?;
     let parent_epoch = Some(before.epoch);
     tx.put(&Identity { epoch, parent_epoch, logging: true, ..before })?;
+    // Sequence numbers start anew with the epoch; entries of the old one are gone with it, and the commit resets the heads.
+    tx.forget_all_changes();
     for lane in [Lane::Urgent, Lane::Bulk] {
-        // Sequence numbers start anew with the epoch; entries of the old one are gone with it.
-        let old = Range::prefix(vec![lane_number(lane)], false);
-        for (key, _) in tx.raw_scan(Space::Changes, &old, MAX_WRITES)? {
-            tx.forget_change(&Key::from(key))?;
-        }
-        tx.put(&LaneHead::empty(lane))?;
         tx.put(&LaneAck::empty(lane))?;
     }
     tx.put(&SnapshotProgress { after: Vec::new(), complete: false })

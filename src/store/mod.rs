@@ -20,6 +20,7 @@ pub mod key;
 pub mod medium;
 pub mod meta;
 pub mod once;
+mod overlay;
 pub mod page;
 pub mod read;
 pub mod record;

@@ -17,6 +17,11 @@ pub enum Space {
     Changes,
 }
 
+impl Space {
+    /// Every space.
+    pub const ALL: [Self; 3] = [Self::Rows, Self::Indexes, Self::Changes];
+}
+
 /// Keys from `start` on, before `end`.
 #[derive(Debug, Clone)]
 pub struct Range {
@@ -73,7 +78,7 @@ pub trait Read {
     fn raw_scan(&self, space: Space, range: &Range, limit: usize) -> Result<Vec<Pair>, Fault>;
 }
 
-/// The stored front of a table's keys.
+/// Where a table's row lies among all rows: `table ‖ key`.
 #[must_use]
 pub(in crate::store) fn row_key(table: TableId, key: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(2 + key.len());

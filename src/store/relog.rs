@@ -27,13 +27,9 @@ pub fn step(tx: &mut Tx<'_>, tables: &[TableInfo], limit: usize) -> Result<bool,
     let complete = rows.len() < limit;
     let mut after = progress.after;
     for (key, _) in rows {
-        if let Some((number, rest)) = key.split_first_chunk::<2>() {
-            let number = u16::from_be_bytes(*number);
-            if let Some(upstream) =
-                tables.iter().find(|table| table.id.number == number).and_then(|table| table.upstream)
-            {
-                tx.relog(lane_number(upstream.lane), number, rest.to_vec());
-            }
+        let table = tables.iter().find(|table| key.starts_with(&table.id.number.to_be_bytes()));
+        if let Some(upstream) = table.and_then(|table| table.upstream) {
+            tx.relog(lane_number(upstream.lane), key.clone());
         }
         after = key;
     }

@@ -7,11 +7,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use redb::{Database, Durability};
+use redb::{Database, Durability, ReadableDatabase};
 use tokio::sync::{oneshot, watch};
 
 use crate::base::digest::Key as DigestKey;
@@ -55,12 +55,33 @@ pub struct Store {
 
 struct Shared {
     settings: Settings,
-    database: RwLock<Option<Arc<Database>>>,
+    /// The writer holds it for reading during a commit, a reader while its snapshot begins, so that whoever takes
+    /// the database away to close it holds the last of it.
+    file: RwLock<File>,
     queue: Mutex<Option<SyncSender<Box<dyn Command>>>>,
     waiting: AtomicU64,
     counts: Counts,
     committed: watch::Sender<u64>,
     repaired: Arc<AtomicBool>,
+}
+
+/// The store's file as the handles see it.
+enum File {
+    Open(Database),
+    /// A commit failed; the writer tries to open it again.
+    Failed,
+    /// Closed for good.
+    Closed,
+}
+
+impl File {
+    fn database(&self) -> Result<&Database, Fault> {
+        match self {
+            Self::Open(database) => Ok(database),
+            Self::Failed => Err(Fault::Unavailable("the store is being reopened".into())),
+            Self::Closed => Err(Fault::Closed),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -74,7 +95,7 @@ struct Counts {
 /// Figures since the store was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Figures {
-    /// Commands committed.
+    /// Commands answered after their commit, refusals included.
     pub commands: u64,
     /// Commits that reached the disk.
     pub commits: u64,
@@ -162,7 +183,7 @@ impl Store {
         let (queue, commands) = sync_channel(MAX_QUEUE);
         let shared = Arc::new(Shared {
             settings,
-            database: RwLock::new(Some(Arc::new(database))),
+            file: RwLock::new(File::Open(database)),
             queue: Mutex::new(Some(queue)),
             waiting: AtomicU64::new(0),
             counts: Counts::default(),
@@ -227,10 +248,9 @@ impl Store {
     /// The store as it is now.
     ///
     /// # Errors
-    /// [`Fault::Unavailable`] while it is being reopened after a failure.
+    /// [`Fault::Unavailable`] while it is being reopened after a failure, [`Fault::Closed`] once it is closed.
     pub fn read(&self) -> Result<Snapshot, Fault> {
-        let database = self.shared.database.read().unwrap_or_else(PoisonError::into_inner).clone();
-        Snapshot::of(&*database.ok_or_else(|| Fault::Unavailable("the store is being reopened".into()))?)
+        Snapshot::of(self.shared.file().database()?)
     }
 
     /// Changes after each commit, for who must look what is new: replication, clocks.
@@ -268,11 +288,12 @@ struct Stop {
 impl Stop {
     fn stop(&self) {
         self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
+        // Held to the end: whoever else closes the store waits until it is closed.
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        // A command may hold the last handle; its thread ends by itself, and closes the file as it goes.
+        if let Some(thread) = thread.take_if(|thread| thread.thread().id() != std::thread::current().id()) {
             drop(thread.join());
         }
-        self.shared.database.write().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
@@ -282,12 +303,18 @@ impl Drop for Stop {
     }
 }
 
+/// Opens the file and makes the trees that it lacks. Nothing is written to a file that has them, so that a full
+/// disk can still be read.
 fn open_database(medium: &dyn Medium, repaired: &Arc<AtomicBool>) -> Result<Database, Fault> {
     let database = medium::open(medium, repaired)?;
+    let trees = [ROWS, INDEXES, CHANGES];
+    if database.begin_read()?.list_tables()?.count() == trees.len() {
+        return Ok(database);
+    }
     let mut txn = database.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
     txn.set_quick_repair(true);
-    for tree in [ROWS, INDEXES, CHANGES] {
+    for tree in trees {
         txn.open_table(tree)?;
     }
     txn.commit()?;
@@ -295,56 +322,74 @@ fn open_database(medium: &dyn Medium, repaired: &Arc<AtomicBool>) -> Result<Data
 }
 
 impl Shared {
+    fn file(&self) -> RwLockReadGuard<'_, File> {
+        self.file.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts another state in the file's place; the old one is closed by then.
+    fn set_file(&self, file: File) {
+        *self.file.write().unwrap_or_else(PoisonError::into_inner) = file;
+    }
+
     fn write_loop(&self, commands: &Receiver<Box<dyn Command>>) {
-        loop {
-            let first = if self.is_open() {
-                commands.recv().ok()
-            } else {
-                match commands.recv_timeout(REOPEN_EVERY) {
-                    Ok(first) => Some(first),
-                    Err(RecvTimeoutError::Timeout) => {
-                        self.reopen();
-                        continue;
-                    }
-                    Err(RecvTimeoutError::Disconnected) => None,
-                }
-            };
-            let Some(first) = first else { return };
+        while let Some(first) = self.next(commands) {
+            let mut queued = commands.try_iter().inspect(|_| self.took());
             let mut batch = vec![first];
-            batch.extend(commands.try_iter().take(MAX_BATCH - 1));
-            self.waiting.fetch_sub(batch.len() as u64, Ordering::Relaxed);
-            self.commit(batch);
+            batch.extend(queued.by_ref().take(MAX_BATCH - 1));
+            self.commit(batch, &mut queued);
+        }
+        self.set_file(File::Closed);
+    }
+
+    /// Waits for a command; opens a failed file again meanwhile. `None` once the queue is closed and empty.
+    fn next(&self, commands: &Receiver<Box<dyn Command>>) -> Option<Box<dyn Command>> {
+        loop {
+            let failed = matches!(*self.file(), File::Failed);
+            let first = if failed {
+                commands.recv_timeout(REOPEN_EVERY)
+            } else {
+                commands.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            };
+            match first {
+                Ok(first) => {
+                    self.took();
+                    return Some(first);
+                }
+                Err(RecvTimeoutError::Timeout) => self.reopen(),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
         }
     }
 
-    fn is_open(&self) -> bool {
-        self.database.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    /// A command left the queue.
+    fn took(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Runs and commits a batch, then answers each of its commands.
-    fn commit(&self, mut batch: Vec<Box<dyn Command>>) {
-        let now = self.settings.clock.now();
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let committed = match &database {
-            Some(database) => batch::commit(database, &self.settings, now, &mut batch),
-            None => Err(Fault::Unavailable("the store is being reopened".into())),
-        };
-        drop(database);
-        match committed {
+    fn commit(&self, mut batch: Vec<Box<dyn Command>>, queued: &mut dyn Iterator<Item = Box<dyn Command>>) {
+        // Commands catch their own panics; this one would be redb's, over a page that it should have refused.
+        let committed = catch_unwind(AssertUnwindSafe(|| {
+            batch::commit(self.file().database()?, &self.settings, &mut batch, queued)
+        }));
+        match committed.unwrap_or_else(|_| Err(Fault::Unavailable("the commit panicked".into()))) {
             Ok(committed) => {
-                self.counts.commits.fetch_add(1, Ordering::Relaxed);
-                self.committed.send_modify(|commits| *commits += 1);
+                if committed.payload > 0 {
+                    self.counts.commits.fetch_add(1, Ordering::Relaxed);
+                    self.committed.send_modify(|commits| *commits += 1);
+                }
                 self.counts.commands.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 self.counts.payload.fetch_add(committed.payload, Ordering::Relaxed);
-                for notice in committed.notices {
-                    (self.settings.listener)(notice);
+                let listener = &self.settings.listener;
+                if catch_unwind(AssertUnwindSafe(|| committed.notices.into_iter().for_each(&**listener))).is_err() {
+                    tracing::error!("the listener panicked; some notices of a commit were not handed on");
                 }
                 batch.into_iter().for_each(|command| command.answer(Ok(())));
             }
             Err(fault) => {
                 tracing::error!(%fault, commands = batch.len(), "a commit failed; the store is reopened");
                 self.counts.failures.fetch_add(1, Ordering::Relaxed);
-                self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+                self.set_file(File::Failed);
                 self.reopen();
                 batch.into_iter().for_each(|command| command.answer(Err(fault.clone())));
             }
@@ -354,7 +399,7 @@ impl Shared {
     fn reopen(&self) {
         match open_database(&*self.settings.medium, &self.repaired) {
             Ok(database) => {
-                *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(database));
+                self.set_file(File::Open(database));
                 tracing::info!("the store is open again");
             }
             Err(fault) => tracing::error!(%fault, "the store cannot be reopened"),

@@ -1,0 +1,169 @@
+//! The writes of one command before they are flushed, and reading through them.
+//!
+//! Must not know records: keys and values are bytes here.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use crate::store::fault::Fault;
+use crate::store::read::{Pair, Range, Read, Space};
+
+/// Pending writes of one space; `None` deletes.
+type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// One space of the overlay.
+#[derive(Debug, Default)]
+struct Layer {
+    writes: Writes,
+    /// Nothing of the base is left: the writes are all there is.
+    cleared: bool,
+}
+
+/// The pending writes of one command.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Overlay {
+    rows: Layer,
+    indexes: Layer,
+    changes: Layer,
+}
+
+impl Overlay {
+    const fn layer(&self, space: Space) -> &Layer {
+        match space {
+            Space::Rows => &self.rows,
+            Space::Indexes => &self.indexes,
+            Space::Changes => &self.changes,
+        }
+    }
+
+    const fn layer_mut(&mut self, space: Space) -> &mut Layer {
+        match space {
+            Space::Rows => &mut self.rows,
+            Space::Indexes => &mut self.indexes,
+            Space::Changes => &mut self.changes,
+        }
+    }
+
+    /// Keys written.
+    pub(in crate::store) fn len(&self) -> usize {
+        Space::ALL.iter().map(|space| self.layer(*space).writes.len()).sum()
+    }
+
+    /// Writes a value, or deletes it.
+    pub(in crate::store) fn write(&mut self, space: Space, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.layer_mut(space).writes.insert(key, value);
+    }
+
+    /// Deletes everything in a space, however much it is.
+    pub(in crate::store) fn clear(&mut self, space: Space) {
+        *self.layer_mut(space) = Layer { writes: Writes::new(), cleared: true };
+    }
+
+    /// Whether a space is to be emptied before its writes.
+    pub(in crate::store) const fn is_cleared(&self, space: Space) -> bool {
+        self.layer(space).cleared
+    }
+
+    /// What was written at a key: `None` for nothing, `Some(None)` for a deletion.
+    pub(in crate::store) fn written(&self, space: Space, key: &[u8]) -> Option<Option<&[u8]>> {
+        self.layer(space).writes.get(key).map(Option::as_deref)
+    }
+
+    /// The writes of a space in key order.
+    pub(in crate::store) fn writes(&self, space: Space) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.layer(space).writes.iter().map(|(key, value)| (key.as_slice(), value.as_deref()))
+    }
+
+    /// The value at a key, through the overlay.
+    pub(in crate::store) fn get(&self, base: &dyn Read, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        match self.written(space, key) {
+            Some(written) => Ok(written.map(<[u8]>::to_vec)),
+            None if self.layer(space).cleared => Ok(None),
+            None => base.raw_get(space, key),
+        }
+    }
+
+    /// At most `limit` pairs of a range, through the overlay.
+    pub(in crate::store) fn scan(
+        &self,
+        base: &dyn Read,
+        space: Space,
+        range: &Range,
+        limit: usize,
+    ) -> Result<Vec<Pair>, Fault> {
+        let layer = self.layer(space);
+        let own = layer.range(range);
+        let below = match (layer.cleared, own.len()) {
+            (true, _) => Vec::new(),
+            (false, 0) => return base.raw_scan(space, range, limit),
+            // Each own write can hide one pair at most, so so many more of the base are enough.
+            (false, hidden) => base.raw_scan(space, range, limit.saturating_add(hidden))?,
+        };
+        Ok(merge(below, own, range.backwards, limit))
+    }
+}
+
+/// A pending write of a range.
+type Own<'a> = (&'a [u8], Option<&'a [u8]>);
+
+impl Layer {
+    /// The writes of a range, in its direction.
+    fn range(&self, range: &Range) -> Vec<Own<'_>> {
+        let start = Bound::Included(range.start.as_slice());
+        let end = match &range.end {
+            Some(end) if *end <= range.start => return Vec::new(),
+            Some(end) => Bound::Excluded(end.as_slice()),
+            None => Bound::Unbounded,
+        };
+        let own = self.writes.range::<[u8], _>((start, end));
+        let mut own: Vec<_> = own.map(|(key, value)| (key.as_slice(), value.as_deref())).collect();
+        if range.backwards {
+            own.reverse();
+        }
+        own
+    }
+}
+
+/// The base's pairs with the own writes over them. Both are in the same direction; own writes win.
+fn merge(base: Vec<Pair>, own: Vec<Own<'_>>, backwards: bool, limit: usize) -> Vec<Pair> {
+    let mut out = Vec::with_capacity(limit.min(base.len() + own.len()));
+    let (mut base, mut own) = (base.into_iter().peekable(), own.into_iter().peekable());
+    while out.len() < limit {
+        let order = match (base.peek(), own.peek()) {
+            (None, None) => break,
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (Some((b, _)), Some((o, _))) if backwards => (*o).cmp(b.as_slice()),
+            (Some((b, _)), Some((o, _))) => b.as_slice().cmp(o),
+        };
+        if order.is_lt() {
+            out.extend(base.next());
+        } else {
+            if order.is_eq() {
+                base.next();
+            }
+            if let Some((key, Some(value))) = own.next() {
+                out.push((key.to_vec(), value.to_vec()));
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(keys: &[u8]) -> Vec<Pair> {
+        keys.iter().map(|k| (vec![*k], vec![0])).collect()
+    }
+
+    #[test]
+    fn own_writes_hide_add_and_replace_in_both_directions() {
+        let own: Vec<Own<'_>> = vec![(&[1], Some(&[9])), (&[2], None), (&[5], Some(&[9]))];
+        let merged = merge(pairs(&[2, 3, 5]), own.clone(), false, 10);
+        assert_eq!(merged, vec![(vec![1], vec![9]), (vec![3], vec![0]), (vec![5], vec![9])]);
+        let back = merge(pairs(&[5, 3, 2]), own.into_iter().rev().collect(), true, 2);
+        assert_eq!(back, vec![(vec![5], vec![9]), (vec![3], vec![0])]);
+    }
+}
