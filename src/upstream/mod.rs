@@ -1,0 +1,16 @@
+//! From the change log to central: which rows are due, what state that is in, and one step of sending.
+//!
+//! ```text
+//!   change log ─entries after the cursor─▶ batch (rows read from one snapshot) ─▶ replication::Upstream
+//!        ▲                                                                             │
+//!        └──────────── acknowledged up to … ◀──────────── cursor moved with the rows ──┘
+//! ```
+//!
+//! The cursor upstream is the truth; what the box remembers of it only tells what may be trimmed. No redb
+//! transaction is held while the network is waited for. Must not know what a row means.
+
+pub mod batch;
+pub mod dead;
+pub mod enrol;
+pub mod sender;
+pub mod state;
