@@ -6,7 +6,7 @@ use crate::store::fault::Fault;
 use crate::store::meta::LAYOUT;
 use crate::store::read::{Range, Read, Space};
 use crate::store::table::TableInfo;
-use crate::store::{change, meta, once};
+use crate::store::{change, dead, meta, once};
 
 /// Every table, in the order of their numbers.
 #[must_use]
@@ -18,6 +18,7 @@ pub fn tables() -> Vec<TableInfo> {
         TableInfo::of::<meta::SnapshotProgress>(),
         once::TABLE,
         TableInfo::of::<meta::LaneAck>(),
+        TableInfo::of::<dead::DeadLetter>(),
     ];
     all.extend(identity::tables());
     all.extend(customer::tables());

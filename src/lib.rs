@@ -21,4 +21,8 @@ pub mod config;
 
 pub mod app;
 
+pub mod upstream;
+
+pub mod jobs;
+
 pub mod http;

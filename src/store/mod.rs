@@ -14,6 +14,7 @@
 
 pub mod change;
 pub mod columns;
+pub mod dead;
 pub mod fault;
 pub mod index;
 pub mod key;

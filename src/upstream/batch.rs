@@ -87,7 +87,10 @@ impl Gathered {
         }
         let info = tables.iter().find(|table| table.id.number == entry.table);
         let Some((info, upstream)) = info.and_then(|info| info.upstream.map(|upstream| (info, upstream))) else {
-            return Err(Fault::Corrupt { table: "store.changes", reason: "an entry names a table that is not replicated" });
+            return Err(Fault::Corrupt {
+                table: "store.changes",
+                reason: "an entry names a table that is not replicated",
+            });
         };
         let place = [&entry.table.to_be_bytes()[..], &entry.key].concat();
         if let Some(stored) = read.raw_get(Space::Rows, &place)? {

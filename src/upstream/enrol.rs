@@ -47,7 +47,8 @@ pub fn login(config: &Config) -> Result<Option<Login>, ConfigError> {
         Err(error) => return Err(fail(&path, error.to_string())),
     };
     // The parser's words would quote the line, which holds a password.
-    let stored: Stored = toml::from_str(text.expose()).map_err(|_| fail(&path, "it is damaged: enrol this box again"))?;
+    let stored: Stored =
+        toml::from_str(text.expose()).map_err(|_| fail(&path, "it is damaged: enrol this box again"))?;
     Ok(Some(Login { url: Secret::new(stored.url), ca: stored.ca.or_else(|| config.upstream_ca.clone()) }))
 }
 

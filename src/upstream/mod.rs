@@ -10,7 +10,19 @@
 //! transaction is held while the network is waited for. Must not know what a row means.
 
 pub mod batch;
-pub mod dead;
 pub mod enrol;
 pub mod sender;
 pub mod state;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+/// What the rest of the box sees of replication.
+#[derive(Debug, Default)]
+pub struct Link {
+    /// The account of its state.
+    pub status: Arc<state::Status>,
+    /// Makes the job go on at once: "sync now".
+    pub wake: Notify,
+}

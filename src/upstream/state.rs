@@ -62,8 +62,10 @@ pub struct Status(Mutex<Known>);
 
 impl Default for Status {
     fn default() -> Self {
-        let (reason, advice) = words("This box is not linked to a central database.", "To link it, run: whotbox upstream enroll.");
-        let known = Known { state: State::Disabled, reason, advice, last_sync_at: None, last_error: None, clock_skew: None };
+        let (reason, advice) =
+            words("This box is not linked to a central database.", "To link it, run: whotbox upstream enroll.");
+        let known =
+            Known { state: State::Disabled, reason, advice, last_sync_at: None, last_error: None, clock_skew: None };
         Self(Mutex::new(known))
     }
 }
@@ -84,15 +86,20 @@ impl Status {
         let before = known.state;
         change(&mut known);
         if known.state != before {
-            tracing::info!(from = before.name(), to = known.state.name(), reason = known.reason, "replication changed its state");
+            tracing::info!(
+                from = before.name(),
+                to = known.state.name(),
+                reason = known.reason,
+                "replication changed its state"
+            );
         }
     }
 
-    pub(in crate::upstream) fn disabled(&self) {
+    pub(crate) fn disabled(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Self::default().known();
     }
 
-    pub(in crate::upstream) fn synced(&self, at: Timestamp, waiting: u64) {
+    pub(crate) fn synced(&self, at: Timestamp, waiting: u64) {
         self.set(|known| {
             known.last_sync_at = Some(at);
             if waiting == 0 {
@@ -100,23 +107,24 @@ impl Status {
                 (known.reason, known.advice) = (None, None);
             } else {
                 known.state = State::CatchingUp;
-                (known.reason, known.advice) = words(&format!("{waiting} changes are still to be sent."), "Nothing to do: it goes on by itself.");
+                (known.reason, known.advice) =
+                    words(&format!("{waiting} changes are still to be sent."), "Nothing to do: it goes on by itself.");
             }
         });
     }
 
-    pub(in crate::upstream) fn greeted(&self, skew: i64) {
+    pub(crate) fn greeted(&self, skew: i64) {
         self.set(|known| known.clock_skew = Some(skew));
     }
 
-    pub(in crate::upstream) fn fenced(&self, fence: &Fence) {
+    pub(crate) fn fenced(&self, fence: &Fence) {
         self.set(|known| {
             known.state = State::Fenced;
             (known.reason, known.advice) = words(&format!("{}: {fence}.", fence.name()), fence.advice());
         });
     }
 
-    pub(in crate::upstream) fn stalled(&self, reason: &str, advice: &str) {
+    pub(crate) fn stalled(&self, reason: &str, advice: &str) {
         self.set(|known| {
             known.state = State::Stalled;
             known.last_error = Some(reason.into());
@@ -124,7 +132,7 @@ impl Status {
         });
     }
 
-    pub(in crate::upstream) fn failed(&self, error: &Error) {
+    pub(crate) fn failed(&self, error: &Error) {
         let (state, advice) = judge(error);
         self.set(|known| {
             known.state = state;
@@ -140,14 +148,24 @@ fn judge(error: &Error) -> (State, &'static str) {
         Error::Unreachable { .. } | Error::Unknown { .. } => {
             (State::Offline, "Nothing to do: play goes on, and sending resumes when central can be reached.")
         }
-        Error::Busy { .. } => (State::Offline, "Nothing to do here: central is asked again. Its operator should look at its disk and connections."),
+        Error::Busy { .. } => (
+            State::Offline,
+            "Nothing to do here: central is asked again. Its operator should look at its disk and connections.",
+        ),
         Error::Elsewhere { .. } => (State::CatchingUp, "Nothing to do: the cursor is asked for."),
         Error::Refused(_) => (State::CatchingUp, "The refused rows are listed as dead letters; all others go on."),
         Error::SchemaTooOld { .. } => (State::Stalled, "Have central's operator run: whotbox upstream migrate."),
         Error::SchemaTooNew { .. } => (State::Stalled, "Update whotbox on this box."),
-        Error::NotAllowed { .. } => (State::Stalled, "Enrol this box again: whotbox upstream enroll. If it was revoked, ask central's operator."),
-        Error::Untrusted { .. } => (State::Stalled, "Check central's address and give its CA with --upstream-ca; somebody may be in between."),
+        Error::NotAllowed { .. } => (
+            State::Stalled,
+            "Enrol this box again: whotbox upstream enroll. If it was revoked, ask central's operator.",
+        ),
+        Error::Untrusted { .. } => {
+            (State::Stalled, "Check central's address and give its CA with --upstream-ca; somebody may be in between.")
+        }
         Error::Settings { .. } => (State::Stalled, "Correct the upstream setting, or enrol this box again."),
-        Error::TooLarge { .. } | Error::Broken { .. } => (State::Stalled, "This is a mistake in the software: report it with this message."),
+        Error::TooLarge { .. } | Error::Broken { .. } => {
+            (State::Stalled, "This is a mistake in the software: report it with this message.")
+        }
     }
 }
