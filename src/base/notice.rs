@@ -23,4 +23,7 @@ pub enum Notice {
     SessionRevoked(SessionId),
     /// A user was suspended or all of a user's sessions were revoked: the sockets close.
     UserRevoked(UserId),
+    /// A user's rights changed without a revocation: a relationship began or ended, or VIP was set. Sockets stay
+    /// open and check again what they may do.
+    UserChanged(UserId),
 }

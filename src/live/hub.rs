@@ -96,7 +96,7 @@ impl Hub {
             | Notice::Vanished(conversation, _)
             | Notice::Entitlement(conversation) => self.signal(Topic::Conversation(conversation), signal),
             Notice::SessionRevoked(session) => self.signal(Topic::Session(session), signal),
-            Notice::UserRevoked(user) => self.signal(Topic::User(user), signal),
+            Notice::UserRevoked(user) | Notice::UserChanged(user) => self.signal(Topic::User(user), signal),
         }
     }
 
