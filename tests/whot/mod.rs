@@ -1,3 +1,9 @@
-//! The rules as a whole: vectors, properties and the commands that check recorded matches.
+//! The rules as a whole: vectors, the model, properties, and the commands that check recorded matches.
 
+mod hidden;
+mod model;
+mod oracle;
+mod properties;
+mod random;
+mod schema;
 mod vectors;
