@@ -26,3 +26,5 @@ pub mod upstream;
 pub mod jobs;
 
 pub mod http;
+
+pub mod cli;

@@ -35,6 +35,7 @@ pub mod matches;
 pub mod options;
 mod play;
 mod position;
+pub mod proof;
 pub mod record;
 pub mod refusal;
 pub mod shuffle;

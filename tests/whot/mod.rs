@@ -5,5 +5,6 @@ mod model;
 mod oracle;
 mod properties;
 mod random;
+mod replay;
 mod schema;
 mod vectors;
