@@ -79,6 +79,17 @@ fn the_map_fits_on_its_page() {
     assert!(lines <= 150, "docs/ARCHITECTURE.md has {lines} lines; it is read whole, so it has at most 150");
 }
 
+#[test]
+fn the_sample_settings_name_every_setting() {
+    let sample = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/whotbox.toml")).unwrap();
+    let said = sample.lines().filter_map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(whotbox::config::FILE_NAME);
+    fs::write(&file, said.collect::<Vec<_>>().join("\n")).unwrap();
+    let given = format!("{:?}", whotbox::config::Given::from_file(&file).unwrap());
+    assert!(!given.contains(": None"), "the sample leaves out a setting: {given}");
+}
+
 /// Every text file of the repository.
 fn files(root: &Path) -> Vec<PathBuf> {
     let mut found = vec![];

@@ -96,7 +96,10 @@ impl Source {
     /// True for a file that holds nothing but tests.
     pub(crate) fn is_test_file(&self) -> bool {
         let path = &self.path;
-        path.starts_with("tests/") || path.contains("/tests/") || path.ends_with("/tests.rs")
+        path.starts_with("tests/")
+            || path.contains("/tests/")
+            || path.ends_with("/tests.rs")
+            || path.ends_with("/testing.rs")
     }
 
     /// The top module under `src/` that this file belongs to.
