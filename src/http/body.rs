@@ -24,7 +24,14 @@ pub fn require_json(content_type: Option<&str>) -> Result<(), Problem> {
 /// # Errors
 /// `malformed_json`, or 422 that names the field.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|_| Problem::new(Code::MalformedJson))?;
+    from_value(serde_json::from_slice(bytes).map_err(|_| Problem::new(Code::MalformedJson))?)
+}
+
+/// Makes a type of JSON that was parsed before.
+///
+/// # Errors
+/// 422 that names the field.
+pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
     if !value.is_object() {
         // serde would take a list for a structure, its items in the order of the fields.
         return Err(Problem::field("", "The body is not an object."));

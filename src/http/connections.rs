@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -119,8 +119,11 @@ pub struct Connections {
     places: Arc<Semaphore>,
     state: Mutex<State>,
     freed: Notify,
+    sockets: AtomicUsize,
     /// Cancelled when the box stops.
     pub stop: CancellationToken,
+    /// Cancelled when the stop's deadline has passed: whatever is left ends at once.
+    pub cut: CancellationToken,
     /// Every connection and socket; drained when the box stops.
     pub tasks: TaskTracker,
 }
@@ -135,6 +138,8 @@ impl Connections {
             state: Mutex::default(),
             freed: Notify::new(),
             stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
+            sockets: AtomicUsize::new(0),
             tasks: TaskTracker::new(),
         })
     }
@@ -146,7 +151,13 @@ impl Connections {
     /// How many connections are open.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.caps.total.saturating_sub(self.places.available_permits())
+        self.state().open.len()
+    }
+
+    /// How many of them are sockets.
+    #[must_use]
+    pub fn sockets(&self) -> usize {
+        self.sockets.load(Ordering::Relaxed)
     }
 
     /// Waits until one more file may be open. Called before accepting, so that what does not fit stays in the
@@ -312,7 +323,28 @@ impl Connection {
             entry.busy += 1;
             entry.served = true;
         }
-        Busy(Arc::clone(self))
+        Busy { connection: Arc::clone(self), socket: false }
+    }
+
+    /// Marks this connection as a live socket for as long as the guard lives.
+    #[must_use]
+    pub fn begin_socket(self: &Arc<Self>) -> Busy {
+        self.all.sockets.fetch_add(1, Ordering::Relaxed);
+        let mut busy = self.begin();
+        busy.socket = true;
+        busy
+    }
+
+    /// A request is in flight on it, or it is a socket.
+    #[must_use]
+    pub fn at_work(&self) -> bool {
+        self.all.state().open.get(&self.id).is_some_and(|entry| entry.busy > 0)
+    }
+
+    /// Cancelled when the stop's deadline has passed.
+    #[must_use]
+    pub fn cut(&self) -> &CancellationToken {
+        &self.all.cut
     }
 
     /// Cancelled when the box stops.
@@ -342,14 +374,21 @@ impl Drop for Connection {
 
 /// A request in flight, or a live socket: its connection does not make place for others.
 #[derive(Debug)]
-pub struct Busy(Arc<Connection>);
+pub struct Busy {
+    connection: Arc<Connection>,
+    socket: bool,
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        if let Some(entry) = self.0.all.state().open.get_mut(&self.0.id) {
+        let all = &self.connection.all;
+        if let Some(entry) = all.state().open.get_mut(&self.connection.id) {
             entry.busy = entry.busy.saturating_sub(1);
         }
-        self.0.all.freed.notify_waiters();
+        if self.socket {
+            all.sockets.fetch_sub(1, Ordering::Relaxed);
+        }
+        all.freed.notify_waiters();
     }
 }
 

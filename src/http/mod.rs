@@ -51,9 +51,16 @@
 
 pub mod body;
 pub mod connections;
+pub mod edge;
+pub mod forwarded;
 pub mod openapi;
+pub mod prefix;
 pub mod problem;
 pub mod reply;
 pub mod request;
 pub mod route;
+pub mod serve;
 pub mod settings;
+pub mod socket;
+pub mod stall;
+pub mod tls;

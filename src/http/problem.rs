@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE};
 use hyper::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -55,6 +55,7 @@ macro_rules! codes {
 codes! {
     MalformedJson 400 "malformed_json" "Not JSON" "The body could not be read as JSON."
     BadCursor 400 "bad_cursor" "Unknown page" "This cursor was not given by this list. Start again without it."
+    BadRequest 400 "bad_request" "Not understood" "The request could not be understood."
     BadHandshake 400 "bad_handshake" "Not a WebSocket handshake" "This address is a WebSocket; open it with one."
     Unauthenticated 401 "unauthenticated" "Not signed in" "Sign in and send the access token."
     InvalidCredentials 401 "invalid_credentials" "Wrong name or password" "The name or the password is wrong."
@@ -252,6 +253,10 @@ impl Problem {
         if self.code == Code::MethodNotAllowed {
             let names: Vec<&str> = self.allow.iter().map(Method::as_str).collect();
             headers.insert(ALLOW, HeaderValue::from_str(&names.join(", ")).unwrap_or(HeaderValue::from_static("")));
+        }
+        if self.code == Code::UpgradeRequired {
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
         if let Some(seconds) = self.retry_seconds() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

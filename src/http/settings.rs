@@ -73,7 +73,7 @@ impl Default for SocketLimits {
         Self {
             message: 16 * 1024,
             queue: 256 * 1024,
-            ping_every: Duration::from_secs(20),
+            ping_every: Duration::from_secs(18),
             farewell: Duration::from_secs(3),
         }
     }
