@@ -3,5 +3,7 @@
 // Said again for the lints: their exceptions for tests reach every module below.
 #![cfg(test)]
 
+mod http;
+mod support;
 mod tidy;
 mod whot;

@@ -25,12 +25,12 @@ use crate::base::entropy::Entropy;
 use crate::base::time::Clock;
 use crate::http::connections::Connection;
 use crate::http::forwarded;
-use crate::http::prefix;
 use crate::http::problem::{Code, PROBLEM_JSON, Problem};
 use crate::http::reply::Response;
 use crate::http::request::{Intake, TooLarge};
 use crate::http::route::{self, Resource};
 use crate::http::settings::Settings;
+use crate::http::{meta, prefix};
 
 /// The header of a request's id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -98,7 +98,7 @@ impl Edge {
         entropy: Arc<dyn Entropy>,
         observer: impl Fn(&Served<'_>) + Send + Sync + 'static,
     ) -> Arc<Self> {
-        let service = TowerToHyperService::new(warp::service(route::all(resources)));
+        let service = TowerToHyperService::new(warp::service(route::all(meta::with_meta(resources))));
         let routes: Routes = Box::new(move |request| {
             let reply = service.call(request);
             Box::pin(async move { reply.await.unwrap_or_else(|never| match never {}) })

@@ -53,6 +53,7 @@ pub mod body;
 pub mod connections;
 pub mod edge;
 pub mod forwarded;
+pub mod meta;
 pub mod openapi;
 pub mod prefix;
 pub mod problem;

@@ -58,6 +58,13 @@ pub fn document(resources: &[Resource]) -> OpenApi {
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).build()
 }
 
+/// The document as it is served and kept in `schemas/http/openapi.json`.
+#[must_use]
+pub fn text(resources: &[Resource]) -> String {
+    // A document is strings, numbers and maps with text keys, which always have a JSON form.
+    document(resources).to_pretty_json().unwrap_or_default() + "\n"
+}
+
 fn bearer() -> SecurityScheme {
     SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build())
 }
@@ -80,7 +87,7 @@ fn share(of: SchemaOf, schemas: &mut Schemas) -> RefOr<Schema> {
     Ref::from_schema_name(name).into()
 }
 
-fn text() -> ObjectBuilder {
+fn string() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
@@ -94,7 +101,7 @@ fn operation(tag: &str, draft: &Draft, schemas: &mut Schemas) -> Operation {
         .operation_id(Some(if id.is_empty() { verb } else { format!("{verb}_{id}") }));
     for name in path_params(draft.pattern) {
         let param = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
-        operation = operation.parameter(param.schema(Some(text())));
+        operation = operation.parameter(param.schema(Some(string())));
     }
     for param in query_params(draft) {
         operation = operation.parameter(param);
@@ -130,7 +137,7 @@ fn query_params(draft: &Draft) -> Vec<utoipa::openapi::path::Parameter> {
     if draft.replies.iter().any(|(_, carries)| matches!(carries, Carries::List(_))) {
         let limit = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).maximum(Some(200));
         out.push(asked("limit", limit.default(Some(50.into()))));
-        out.push(asked("cursor", text()));
+        out.push(asked("cursor", string()));
     }
     out
 }
@@ -148,7 +155,7 @@ fn replies(mut operation: OperationBuilder, draft: &Draft, schemas: &mut Schemas
                 reply.content("application/json", ContentBuilder::new().schema(Some(share(of, schemas))).build())
             }
             Carries::List(of) => reply.content("application/json", page(share(of, schemas))),
-            Carries::Other(kind) => reply.content(kind, ContentBuilder::new().schema(Some(text())).build()),
+            Carries::Other(kind) => reply.content(kind, ContentBuilder::new().schema(Some(string())).build()),
         };
         operation = operation.response(status.to_string(), reply.build());
     }
@@ -192,7 +199,7 @@ fn refusals(draft: &Draft) -> std::collections::BTreeSet<Code> {
 
 fn page(item: RefOr<Schema>) -> utoipa::openapi::Content {
     let null = ObjectBuilder::new().schema_type(Type::Null);
-    let cursor = OneOfBuilder::new().item(text()).item(null);
+    let cursor = OneOfBuilder::new().item(string()).item(null);
     let schema = ObjectBuilder::new()
         .property("items", ArrayBuilder::new().items(item))
         .property("next_cursor", cursor)
@@ -203,7 +210,7 @@ fn page(item: RefOr<Schema>) -> utoipa::openapi::Content {
 
 /// RFC 9457 with our members; `code` lists every code there is.
 fn problem_schema() -> RefOr<Schema> {
-    let codes = text().enum_values(Some(Code::ALL.iter().map(|code| code.as_str())));
+    let codes = string().enum_values(Some(Code::ALL.iter().map(|code| code.as_str())));
     let number = || ObjectBuilder::new().schema_type(Type::Integer);
     let mut schema = ObjectBuilder::new()
         .property("code", codes)
@@ -213,7 +220,7 @@ fn problem_schema() -> RefOr<Schema> {
         .required("code")
         .required("status");
     for name in ["type", "title", "detail", "instance", "request_id"] {
-        schema = schema.property(name, text()).required(name);
+        schema = schema.property(name, string()).required(name);
     }
     schema.into()
 }
@@ -223,7 +230,7 @@ macro_rules! strings {
     ($($name:ty),* $(,)?) => {$(
         impl utoipa::__dev::ComposeSchema for $name {
             fn compose(_: Vec<RefOr<Schema>>) -> RefOr<Schema> {
-                text().into()
+                string().into()
             }
         }
         impl ToSchema for $name {}
@@ -254,7 +261,7 @@ strings!(
 impl utoipa::__dev::ComposeSchema for Timestamp {
     fn compose(_: Vec<RefOr<Schema>>) -> RefOr<Schema> {
         let format = utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::DateTime);
-        text().format(Some(format)).into()
+        string().format(Some(format)).into()
     }
 }
 impl ToSchema for Timestamp {}

@@ -1,0 +1,9 @@
+//! The HTTP side by itself: a small resource behind the real accept loop, edge and sockets.
+
+mod bodies;
+mod bounds;
+mod edge;
+mod fixture;
+mod sockets;
+mod stop;
+mod tls;
