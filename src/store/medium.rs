@@ -56,8 +56,13 @@ impl FileMedium {
         }
         let mut unfinished = self.path.clone().into_os_string();
         unfinished.push(".new");
+        // What an earlier try left may be readable by others, and nothing in it is needed.
+        match std::fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true);
+        options.read(true).write(true).create_new(true);
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&unfinished)?;
         let database = Builder::new().create_with_backend(backend(file)?).map_err(io::Error::other)?;

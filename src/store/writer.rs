@@ -306,7 +306,9 @@ impl Drop for Stop {
 /// Opens the file and makes the trees that it lacks. Nothing is written to a file that has them, so that a full
 /// disk can still be read.
 fn open_database(medium: &dyn Medium, repaired: &Arc<AtomicBool>) -> Result<Database, Fault> {
-    let database = medium::open(medium, repaired)?;
+    // redb refuses most damage, but panics over some.
+    let opened = catch_unwind(AssertUnwindSafe(|| medium::open(medium, repaired)));
+    let database = opened.unwrap_or_else(|_| Err(Fault::Unavailable("the file is damaged".into())))?;
     let trees = [ROWS, INDEXES, CHANGES];
     if database.begin_read()?.list_tables()?.count() == trees.len() {
         return Ok(database);
