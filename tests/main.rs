@@ -5,5 +5,6 @@
 
 mod http;
 mod support;
+mod store;
 mod tidy;
 mod whot;

@@ -1,0 +1,12 @@
+//! The store: what it promises, against a model, a disk that fails and a power cut at every point.
+
+mod commits;
+mod crash;
+mod disk;
+mod faults;
+mod file;
+mod goldens;
+mod idempotency;
+mod lab;
+mod log;
+mod model;
