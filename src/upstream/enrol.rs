@@ -5,10 +5,21 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
+use replication::admin::{Admin, Enrolment};
+use replication::row::Lane;
+use replication::settings::Settings;
+
+use crate::app::App;
 use crate::base::secret::Secret;
 use crate::config::{Config, ConfigError};
+use crate::store::fault::Fault;
+use crate::store::meta;
+use crate::upstream::Link;
 
 /// The file of the login within the data folder, mode 0600.
 pub const LOGIN_FILE: &str = "upstream.toml";
@@ -69,6 +80,60 @@ pub fn keep(data_dir: &Path, url: &str, ca: Option<&Path>) -> Result<(), ConfigE
         fs::File::open(data_dir)?.sync_all()
     };
     write().map_err(|error| fail(&path, error.to_string()))
+}
+
+/// What enrolment came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enrolled {
+    /// The box's role at central.
+    pub role: String,
+    /// The epoch that its log goes on under.
+    pub epoch: Uuid,
+}
+
+/// Why a box could not be enrolled.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolError {
+    /// Central refused, or cannot be reached.
+    #[error(transparent)]
+    Central(#[from] replication::error::Error),
+    /// The login cannot be kept.
+    #[error(transparent)]
+    Login(#[from] ConfigError),
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] Fault),
+}
+
+/// Makes this box's login at central, keeps it, and starts the change log under a new epoch.
+///
+/// Cut off in between, the box is fenced as of another epoch and says so; enrolling again mends it.
+///
+/// # Errors
+/// [`EnrolError`]; central's operator's password is in none.
+pub async fn enrol(
+    app: &App,
+    link: &Link,
+    admin: &Settings,
+    ca: Option<&Path>,
+    name: &str,
+) -> Result<Enrolled, EnrolError> {
+    let epoch = app.entropy.uuid(app.clock.now());
+    let password = Secret::new(URL_SAFE_NO_PAD.encode(app.entropy.bytes::<32>()));
+    let start = |lane| (lane, 0, [0; 32]);
+    let login = Admin::new(admin.clone())
+        .enroll(&Enrolment {
+            box_id: app.box_id,
+            name,
+            epoch,
+            password: password.expose(),
+            starts: [start(Lane::Urgent), start(Lane::Bulk)],
+        })
+        .await?;
+    keep(&app.config.data_dir, &login.url, ca)?;
+    app.store.write(move |tx, _| meta::start_log(tx, epoch)).await?;
+    link.wake.notify_one();
+    Ok(Enrolled { role: login.role, epoch })
 }
 
 #[cfg(test)]

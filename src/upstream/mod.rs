@@ -11,6 +11,7 @@
 
 pub mod batch;
 pub mod enrol;
+pub mod report;
 pub mod sender;
 pub mod state;
 
