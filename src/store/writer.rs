@@ -122,17 +122,18 @@ enum Outcome {
     Fatal(Fault),
 }
 
-struct Pending<F, T, E> {
+struct Pending<F, T, E, R> {
     command: Option<F>,
     result: Option<Result<T, E>>,
-    reply: oneshot::Sender<Result<T, E>>,
+    reply: R,
 }
 
-impl<F, T, E> Command for Pending<F, T, E>
+impl<F, T, E, R> Command for Pending<F, T, E, R>
 where
     F: FnOnce(&mut Tx<'_>, Timestamp) -> Result<T, E> + Send,
     T: Send,
     E: From<Fault> + AsFault + Send,
+    R: FnOnce(Result<T, E>) + Send,
 {
     fn run(&mut self, tx: &mut Tx<'_>, now: Timestamp) -> Outcome {
         let Some(command) = self.command.take() else { return Outcome::Drop };
@@ -156,7 +157,7 @@ where
             (Err(fault), _) => Err(E::from(fault)),
         };
         // The caller may be gone; what was committed stays committed.
-        drop(self.reply.send(result));
+        (self.reply)(result);
     }
 }
 
@@ -210,12 +211,13 @@ impl Store {
         T: Send + 'static,
         E: From<Fault> + AsFault + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
+        let (sender, answer) = oneshot::channel();
+        let reply = move |result| drop(sender.send(result));
         self.submit(Box::new(Pending { command: Some(command), result: None, reply }))?;
         answer.await.unwrap_or_else(|_| Err(E::from(Fault::Closed)))
     }
 
-    /// [`Store::write`] for a thread that is not asynchronous: start-up, tools, tests.
+    /// [`Store::write`] for a caller that may block its thread: start-up, tools, tests.
     ///
     /// # Errors
     /// As [`Store::write`].
@@ -227,9 +229,10 @@ impl Store {
         T: Send + 'static,
         E: From<Fault> + AsFault + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
+        let (sender, answer) = sync_channel(1);
+        let reply = move |result| drop(sender.send(result));
         self.submit(Box::new(Pending { command: Some(command), result: None, reply }))?;
-        answer.blocking_recv().unwrap_or_else(|_| Err(E::from(Fault::Closed)))
+        answer.recv().unwrap_or_else(|_| Err(E::from(Fault::Closed)))
     }
 
     fn submit(&self, command: Box<dyn Command>) -> Result<(), Fault> {
