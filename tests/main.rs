@@ -4,7 +4,7 @@
 #![cfg(test)]
 
 mod http;
-mod support;
 mod store;
+mod support;
 mod tidy;
 mod whot;
