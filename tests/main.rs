@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod http;
+mod replication;
 mod store;
 mod support;
 mod tidy;

@@ -1,6 +1,8 @@
-//! What tests share: clients that speak HTTP and WebSockets to the last byte.
+//! What tests share: clients that speak HTTP and WebSockets to the last byte, and a PostgreSQL to throw away.
 
 pub(crate) mod http;
+pub(crate) mod postgres;
+pub(crate) mod proxy;
 pub(crate) mod ws;
 
 use std::time::Duration;

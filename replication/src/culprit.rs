@@ -1,4 +1,4 @@
-//! Finds which rows of a refused transaction central will not hold, by halving, inside savepoints of a transaction that is rolled back.
+//! Finds which rows of a refused transaction central will not hold, by halving, inside savepoints of a transaction that is never committed.
 //!
 //! Must not know what becomes of those rows.
 
@@ -10,19 +10,12 @@ use crate::work::{Call, Work, put};
 /// The most rows one search names; the caller lists them and sends the rest, and the next search names the next.
 const MAX_REFUSALS: usize = 100;
 
-/// Names the rows that are refused. Empty if every row is taken after all, or if the lane has moved meanwhile.
+/// Names the rows that are refused; none if every row is taken after all. The session is used up: its transaction ends with it.
 ///
 /// # Errors
 /// Whatever is not a refusal of data.
 pub(crate) async fn find(session: &Session, work: Work<'_>) -> Result<Vec<Refusal>, tokio_postgres::Error> {
-    run(session, vec![Start::Command("begin isolation level read committed")]).await?;
-    let found = search(session, work).await;
-    run(session, vec![Start::Command("rollback")]).await?;
-    found
-}
-
-async fn search(session: &Session, work: Work<'_>) -> Result<Vec<Refusal>, tokio_postgres::Error> {
-    let mut first = vec![Start::Call(work.opening())];
+    let mut first = vec![Start::Command("begin isolation level read committed"), Start::Call(work.opening())];
     first.extend(work.removals().into_iter().map(Start::Call));
     run(session, first).await?;
     let mut refused = Vec::new();
@@ -77,6 +70,7 @@ async fn run(session: &Session, starts: Vec<Start<'_>>) -> Result<(), tokio_post
             Start::Command(_) => None,
         })
         .collect();
+    // Nothing is prepared inside a failed transaction: after a refusal only plain commands run.
     let mut statements = session.prepare(&texts).await?.into_iter();
     let steps = starts
         .into_iter()

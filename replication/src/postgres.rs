@@ -15,7 +15,7 @@ use crate::SCHEMA;
 use crate::culprit;
 use crate::encode::{self, Micros, Param};
 use crate::error::{Error, Moment, explain, lacks_schema, refuses_data, sort, stands_elsewhere};
-use crate::row::{Batch, Cursor, Lane, Slice};
+use crate::row::{Batch, Cursor, Lane, Refusal, Slice};
 use crate::session::{Session, Step};
 use crate::settings::Settings;
 use crate::upstream::{Applied, Greeting, Report, Upstream};
@@ -147,20 +147,22 @@ impl Postgres {
             Outcome::Elsewhere => return Ok(false),
             Outcome::Refused => {}
         }
-        let session = self.session().await?;
-        let found = match self.in_time(Moment::Before, culprit::find(&session, work)).await {
-            Ok(Err(error)) if stands_elsewhere(&error) => return Ok(false),
-            Ok(found) => found.map_err(|error| sort(&error, Moment::Before)),
-            Err(late) => Err(late),
-        };
-        match found {
-            Ok(refused) if !refused.is_empty() => Err(Error::Refused(refused)),
+        match self.in_time(Moment::Before, self.find_refused(work)).await?? {
+            None => Ok(false),
+            Some(refused) if !refused.is_empty() => Err(Error::Refused(refused)),
             // It went well the second time, row by row: whatever it was, the next attempt will tell.
-            Ok(_none) => Err(Error::Busy { reason: "a refusal that did not repeat itself".to_owned() }),
-            Err(error) => {
-                self.give_up(&session).await;
-                Err(error)
-            }
+            Some(_none) => Err(Error::Busy { reason: "a refusal that did not repeat itself".to_owned() }),
+        }
+    }
+
+    /// The rows that central will not hold, or nothing if the lane has moved meanwhile. The search takes many round trips in one transaction, so it
+    /// has a connection of its own: on the shared one, others' statements would run inside that transaction.
+    async fn find_refused(&self, work: Work<'_>) -> Result<Option<Vec<Refusal>>, Error> {
+        let session = Session::open(&self.settings).await?;
+        match culprit::find(&session, work).await {
+            Ok(refused) => Ok(Some(refused)),
+            Err(error) if stands_elsewhere(&error) => Ok(None),
+            Err(error) => Err(sort(&error, Moment::Before)),
         }
     }
 }

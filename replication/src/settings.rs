@@ -17,6 +17,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::error::{Error, chain};
 
+const UNREADABLE: &str = "the upstream URL cannot be read; special characters of a password must be percent-encoded";
+
 /// How long each step may take before the connection is given up; a stall is noticed within the longer of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -82,9 +84,8 @@ impl Settings {
     /// [`Error::Settings`] with what is wrong, never with a part of the URL.
     pub fn parse(url: &str, ca: Option<&Path>) -> Result<Self, Error> {
         let parts = Parts::split(url)?;
-        let mut config: Config = parts.for_driver().parse().map_err(|_unprintable| {
-            refuse("the upstream URL cannot be read; special characters of a password must be percent-encoded")
-        })?;
+        // The driver's own error may quote a piece of a password.
+        let mut config: Config = parts.for_driver().parse().map_err(|_unprintable| refuse(UNREADABLE))?;
         if config.get_user().is_none() {
             return Err(refuse("the upstream URL names no user"));
         }
@@ -168,6 +169,10 @@ impl Parts {
             .ok_or_else(|| refuse("the upstream URL must begin with postgres://"))?;
         let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = address.split_once('/').unwrap_or((address, ""));
+        // A bare `@`, `/` or `?` in a password would make part of it a host name or an option.
+        if rest.matches('@').count() > authority.matches('@').count().min(1) {
+            return Err(refuse(UNREADABLE));
+        }
         let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
         let mut parts = Self {
             user: user.to_owned(),
@@ -187,7 +192,8 @@ impl Parts {
                 Some(("channel_binding", _)) => return Err(refuse("channel binding cannot be turned off")),
                 Some(("user" | "password", _)) => parts.credentials.push(option.to_owned()),
                 Some(("dbname", _)) => return Err(refuse("name the database in the path of the upstream URL")),
-                _ => parts.options.push(option.to_owned()),
+                Some(_) => parts.options.push(option.to_owned()),
+                None => return Err(refuse(UNREADABLE)),
             }
         }
         Ok(parts)
@@ -341,8 +347,10 @@ mod tests {
     fn no_password_is_shown_nor_quoted() {
         let settings = parse("postgres://u:hunter2@127.0.0.1:5433/d").unwrap();
         assert_eq!(format!("{settings:?}"), "Settings(127.0.0.1:5433/d, user \"u\", tls off)");
-        let error = parse("postgres://u:hunt?er2@127.0.0.1/d").unwrap_err();
-        assert!(!error.to_string().contains("er2"), "{error}");
+        for bare in ["hunt?er2", "hunt/er2", "hunt@er2", "er2?er2=er2"] {
+            let error = parse(&format!("postgres://u:{bare}@127.0.0.1/d")).unwrap_err();
+            assert!(!error.to_string().contains("er2"), "{bare}: {error}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ begin
     execute format('create role %I nologin', boxes);
   end if;
   execute format($f$ create function replication.box_group() returns name language sql immutable
-    set search_path = pg_catalog, pg_temp as 'select %L::name' $f$, boxes);
+    set search_path = pg_catalog, pg_temp as $b$ select %L::name $b$ $f$, boxes);
   execute format('revoke temporary on database %I from public', current_database());
   execute format('grant connect on database %I to %I', current_database(), boxes);
   execute format('grant usage on schema replication to %I', boxes);

@@ -1,0 +1,10 @@
+//! Replication to central, on a real PostgreSQL and on the model in memory.
+
+mod driver;
+mod faults;
+mod fixture;
+mod kind;
+mod roles;
+mod schema;
+mod suite;
+mod tls;
