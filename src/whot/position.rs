@@ -1,8 +1,8 @@
 //! Reading a whole state from the JSON of rules 15.1, as `position` records carry it.
 //!
-//! The JSON is turned into the plain numbers of `stored`. Unknown fields, wrong types and unsorted hands are errors. The
-//! laws of the rules are not tested: positions made for a test leave cards out or hold one twice. So this serves records
-//! only; a match that is to be played comes from `Match::from_stored`, which tests them.
+//! The JSON is turned into the plain numbers of `stored`. Unknown fields and wrong types are errors. The laws of the
+//! rules are not tested: positions made for a test leave cards out or hold one twice. So this serves records only; a
+//! match that is to be played comes from `Match::from_stored`, which tests them.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -151,9 +151,6 @@ fn hands(hands: &[Vec<u8>; 2]) -> Result<[u64; 2], BadState> {
 }
 
 fn hand(ids: &[u8]) -> Result<u64, BadState> {
-    if !ids.is_sorted_by(|one, next| one < next) {
-        return Err(BadState("A hand is not in ascending order."));
-    }
     let cards: Option<CardSet> = ids.iter().map(|id| Card::new(u64::from(*id))).collect();
     cards.map(CardSet::bits).ok_or(BadState("There is no such card."))
 }

@@ -335,3 +335,68 @@ fn cards_of(value: &Value) -> Option<CardList> {
     let ids = value.as_array().filter(|ids| ids.len() <= crate::whot::card::DECK_SIZE)?;
     ids.iter().map(|id| id.as_u64().and_then(Card::new)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Outcome, apply_json, canonical, open_record};
+
+    /// Every value inside a JSON value, by its path.
+    fn places(value: &Value, path: &str, all: &mut Vec<String>) {
+        all.push(path.to_owned());
+        match value {
+            Value::Array(items) => (0..).zip(items).for_each(|(i, item)| places(item, &format!("{path}/{i}"), all)),
+            Value::Object(fields) => {
+                fields.iter().for_each(|(name, item)| places(item, &format!("{path}/{name}"), all))
+            }
+            _ => {}
+        }
+    }
+
+    /// Loads the record and, if that works, plays all its steps whatever they come to.
+    fn plays(record: &Value) -> bool {
+        let Ok((mut game, mut events)) = open_record(record) else { return false };
+        for step in record["steps"].as_array().expect("steps") {
+            events.clear();
+            let refused = apply_json(&mut game, &step["actor"], &step["action"], &mut events).is_err();
+            assert!(refused || !Outcome::of(&game, &events).canonical().is_empty());
+        }
+        true
+    }
+
+    /// The rules are total: a position that cannot be gets some answer, never a panic or a loop.
+    #[test]
+    fn mutilated_positions_get_an_answer() {
+        let wild = [
+            json!(null),
+            json!([]),
+            json!(0),
+            json!(1),
+            json!(53),
+            json!(u32::MAX),
+            json!("play"),
+            json!("after_draw"),
+        ];
+        let (mut loaded, mut refused) = (0, 0);
+        for line in include_str!("../../tests/vectors/corner.jsonl").lines().step_by(7) {
+            let record: Value = serde_json::from_str(line).expect("JSON");
+            let mut all = Vec::new();
+            places(&record["state"], "/state", &mut all);
+            for place in all {
+                for value in &wild {
+                    let mut record = record.clone();
+                    *record.pointer_mut(&place).expect("a place") = value.clone();
+                    *if plays(&record) { &mut loaded } else { &mut refused } += 1;
+                }
+            }
+        }
+        assert!(loaded > 1_000 && refused > 1_000, "{loaded} {refused}");
+    }
+
+    #[test]
+    fn canonical_json_is_sorted_and_plain() {
+        let value = json!({"b": [1, {"z": null, "a": "é\u{1f600}\n\""}], "B": true, "a": -5});
+        assert_eq!(canonical(&value), r#"{"B":true,"a":-5,"b":[1,{"a":"\u00e9\ud83d\ude00\n\"","z":null}]}"#);
+    }
+}

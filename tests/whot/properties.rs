@@ -2,16 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use whotbox::whot::action::{Action, Actor};
 use whotbox::whot::card::Seat;
 use whotbox::whot::event::Event;
 use whotbox::whot::matches::{Match, replay};
-use whotbox::whot::options::Options;
+use whotbox::whot::options::{Options, Preset};
 use whotbox::whot::record::{Outcome, canonical};
 use whotbox::whot::refusal::Refusal;
 use whotbox::whot::shuffle::Seed;
 use whotbox::whot::state::Phase;
-use whotbox::whot::stored::StoredMatch;
+use whotbox::whot::stored::{StoredMatch, StoredResult};
 
 use crate::whot::oracle::Oracle;
 use crate::whot::random::{Random, for_seeds};
@@ -179,7 +180,7 @@ fn a_stored_match_survives_and_a_damaged_one_is_refused() {
     let stored: StoredMatch = serde_json::from_str(&text).expect("JSON");
     assert_eq!(Match::from_stored(&stored), Ok(good));
 
-    let damage: [fn(&mut StoredMatch); 10] = [
+    let damage: [fn(&mut StoredMatch); 15] = [
         |m| m.state.hands[0] = 0,
         |m| m.state.hands[0] |= 1 << 60,
         |m| m.state.market[0] = m.state.market[1],
@@ -189,6 +190,11 @@ fn a_stored_match_survives_and_a_damaged_one_is_refused() {
         |m| m.state.phase = 4,
         |m| m.state.called = Some(0),
         |m| m.state.pending = Some((3, 2)),
+        |m| m.state.pending = Some((2, 1)),
+        |m| m.state.round = 0,
+        |m| m.state.winner = Some(0),
+        |m| m.state.result = Some(a_result()),
+        |m| (m.state.phase, m.state.drawn) = (1, m.state.market.first().copied()),
         |m| m.options.hand_size = 2,
     ];
     for (i, damage) in damage.into_iter().enumerate() {
@@ -196,6 +202,32 @@ fn a_stored_match_survives_and_a_damaged_one_is_refused() {
         damage(&mut bad);
         assert!(Match::from_stored(&bad).is_err(), "damage {i}");
     }
+}
+
+/// The result of some finished round.
+fn a_result() -> StoredResult {
+    let (mut game, _) = Match::start(Options::default(), Seat::One, Random::new(1).seed());
+    game.apply(Actor::Seat(Seat::One), &Action::Resign).expect("always legal");
+    game.to_stored().state.result.expect("a finished round")
+}
+
+/// A timeout can only stand before a pass in a position that was made; the text counts all the same (rules 9.5).
+#[test]
+fn a_pass_ends_a_row_of_timeouts() {
+    let mut random = Random::new(6);
+    let options = Options::from_json(Preset::Nigerian, &json!({"draw_then_play": true})).expect("options");
+    let (mut game, _) = Match::start(options, Seat::Zero, random.seed());
+    while game.phase() != Phase::AfterDraw {
+        let seat = game.turn_of().expect("still live");
+        game.apply(Actor::Seat(seat), &Action::Draw).expect("always legal here");
+    }
+    let seat = game.turn_of().expect("still live");
+    let mut stored = game.to_stored();
+    stored.state.timeouts = [2, 2];
+    let mut game = Match::from_stored(&stored).expect("a possible state");
+    game.apply(Actor::Seat(seat), &Action::Pass).expect("legal after a draw");
+    assert_eq!(*game.view(seat).timeouts.of(seat), 0);
+    assert_eq!(*game.view(seat).timeouts.of(seat.other()), 2);
 }
 
 #[test]
