@@ -119,6 +119,12 @@ impl Instant {
         Self(self.0.saturating_add(span))
     }
 
+    /// This point less `span`; the clock's start where that is too far.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(span))
+    }
+
     /// How long after `earlier` this is; zero if it is before.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -1,9 +1,9 @@
 //! Who is connected: how many connections an address and a user may hold, and which one makes place.
 //!
 //! A connection counts for its address until a request on it has been authenticated, then for that user, since
-//! phones behind one access point share an address. Where a count is full, the oldest connection without a
-//! request in flight makes place, so that idle connections never keep others out; where all are at work, the
-//! new one waits for a bounded time. Must not know HTTP, routes or what a user is.
+//! phones behind one access point share an address. Where a count is full, the oldest connection that has been
+//! idle for a moment makes place, so that idle connections never keep others out; until one can, the new one
+//! waits, for a bounded time. Must not know HTTP, routes or what a user is.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -15,6 +15,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::base::time::{Clock, Instant};
+
 /// How many connections there may be.
 #[derive(Debug, Clone, Copy)]
 pub struct Caps {
@@ -24,9 +26,17 @@ pub struct Caps {
     pub per_address: usize,
     /// Of one user: several tabs and phones with a socket or two each.
     pub per_user: usize,
-    /// How long a connection may wait for a place at its address, and how long it takes to say no.
+    /// How long a connection may wait for a place at its address.
     pub patience: Duration,
+    /// How long a connection must have been idle before it makes place: long enough that a client which has just
+    /// connected has sent its request.
+    pub grace: Duration,
 }
+
+/// Connections that may wait at an address, as a multiple of its places: a burst of a whole hall's phones.
+const WAITING: usize = 4;
+/// How often one that waits looks whether another has been idle for long enough.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Files kept free for the store, upstream, backups and logs.
 const RESERVED_FILES: usize = 128;
@@ -42,7 +52,8 @@ impl Caps {
         let files = std::fs::read_to_string("/proc/self/limits").ok();
         let files = files.as_deref().map_or(Some(USUAL_FILES), open_files).unwrap_or(USUAL_FILES);
         let total = files.saturating_sub(RESERVED_FILES).clamp(16, MOST_CONNECTIONS);
-        Self { total, per_address: 64, per_user: 16, patience: Duration::from_secs(5) }
+        let (patience, grace) = (Duration::from_secs(5), Duration::from_millis(500));
+        Self { total, per_address: 64, per_user: 16, patience, grace }
     }
 }
 
@@ -68,6 +79,8 @@ struct Entry {
     busy: usize,
     /// At least one whole request came over it.
     served: bool,
+    /// When it was last without a request in flight.
+    idle_since: Instant,
     give_way: CancellationToken,
 }
 
@@ -99,10 +112,10 @@ impl State {
         }
     }
 
-    /// Closes the oldest connection that `fits` and has nothing in flight, one that never sent a whole request
-    /// before any other; its place is free at once.
-    fn evict(&mut self, fits: impl Fn(&Entry) -> bool) -> bool {
-        let idle = self.open.iter().filter(|(_, entry)| entry.busy == 0 && fits(entry));
+    /// Closes the oldest connection that `fits` and has been idle since `before`, one that never sent a whole
+    /// request first; its place is free at once.
+    fn evict(&mut self, before: Instant, fits: impl Fn(&Entry) -> bool) -> bool {
+        let idle = self.open.iter().filter(|(_, e)| e.busy == 0 && e.idle_since <= before && fits(e));
         let Some(id) = idle.min_by_key(|(id, entry)| (entry.served, **id)).map(|(id, _)| *id) else { return false };
         if let Some(entry) = self.open.remove(&id) {
             self.give(&entry.holder);
@@ -113,9 +126,9 @@ impl State {
 }
 
 /// All connections of the box.
-#[derive(Debug)]
 pub struct Connections {
     caps: Caps,
+    clock: Arc<dyn Clock>,
     places: Arc<Semaphore>,
     state: Mutex<State>,
     freed: Notify,
@@ -131,9 +144,10 @@ pub struct Connections {
 impl Connections {
     /// None yet.
     #[must_use]
-    pub fn new(caps: Caps) -> Arc<Self> {
+    pub fn new(caps: Caps, clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
             caps,
+            clock,
             places: Arc::new(Semaphore::new(caps.total)),
             state: Mutex::default(),
             freed: Notify::new(),
@@ -146,6 +160,13 @@ impl Connections {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes one idle connection that `fits`. The clock has run for less than the grace only right after the start,
+    /// when there is nothing to close.
+    fn evict(&self, fits: impl Fn(&Entry) -> bool) -> bool {
+        let before = self.clock.monotonic().minus(self.caps.grace);
+        self.state().evict(before, fits)
     }
 
     /// How many connections are open.
@@ -166,8 +187,13 @@ impl Connections {
         if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
             return Some(permit);
         }
-        self.state().evict(|entry| matches!(entry.holder, Holder::Address(_)));
-        Arc::clone(&self.places).acquire_owned().await.ok()
+        loop {
+            self.evict(|entry| matches!(entry.holder, Holder::Address(_)));
+            match tokio::time::timeout(LOOK, Arc::clone(&self.places).acquire_owned()).await {
+                Ok(permit) => return permit.ok(),
+                Err(_) => continue,
+            }
+        }
     }
 
     /// Gives an accepted connection its place at its address, or nothing if the address has all its places at
@@ -199,25 +225,28 @@ impl Connections {
     }
 
     fn try_enter(&self, holder: &Holder) -> Option<(u64, CancellationToken)> {
+        let now = self.clock.monotonic();
         let mut state = self.state();
         let full = *holder != Holder::Proxy && state.count(holder) >= self.caps.per_address;
-        if full && !state.evict(|entry| entry.holder == *holder) {
+        if full && !state.evict(now.minus(self.caps.grace), |entry| entry.holder == *holder) {
             return None;
         }
         let give_way = CancellationToken::new();
         state.last += 1;
         let id = state.last;
         state.take(holder.clone());
-        state.open.insert(id, Entry { holder: holder.clone(), busy: 0, served: false, give_way: give_way.clone() });
+        state.open.insert(
+            id,
+            Entry { holder: holder.clone(), busy: 0, served: false, idle_since: now, give_way: give_way.clone() },
+        );
         Some((id, give_way))
     }
 
-    /// As many may wait at an address as may be open there.
     async fn wait_to_enter(&self, holder: &Holder, peer: IpAddr) -> Option<(u64, CancellationToken)> {
         {
             let mut state = self.state();
             let waiting = state.waiting.entry(peer).or_default();
-            if *waiting >= self.caps.per_address {
+            if *waiting >= self.caps.per_address.saturating_mul(WAITING) {
                 return None;
             }
             *waiting += 1;
@@ -228,7 +257,7 @@ impl Connections {
                 if let Some(entered) = self.try_enter(holder) {
                     return entered;
                 }
-                freed.await;
+                let _ = tokio::time::timeout(LOOK, freed).await;
             }
         });
         let entered = tokio::select! {
@@ -247,7 +276,6 @@ impl Connections {
 }
 
 /// One connection. A socket that grew out of it keeps it, and with it its place.
-#[derive(Debug)]
 pub struct Connection {
     all: Arc<Connections>,
     id: u64,
@@ -299,7 +327,7 @@ impl Connection {
         self.authenticated(user);
         if self.over_user_cap.load(Ordering::Relaxed) {
             let holder = Holder::User(user.to_owned());
-            self.all.state().evict(|entry| entry.holder == holder);
+            self.all.evict(|entry| entry.holder == holder);
             self.authenticated(user);
         }
         !self.over_user_cap.load(Ordering::Relaxed)
@@ -373,7 +401,6 @@ impl Drop for Connection {
 }
 
 /// A request in flight, or a live socket: its connection does not make place for others.
-#[derive(Debug)]
 pub struct Busy {
     connection: Arc<Connection>,
     socket: bool,
@@ -382,8 +409,10 @@ pub struct Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         let all = &self.connection.all;
+        let now = all.clock.monotonic();
         if let Some(entry) = all.state().open.get_mut(&self.connection.id) {
             entry.busy = entry.busy.saturating_sub(1);
+            entry.idle_since = now;
         }
         if self.socket {
             all.sockets.fetch_sub(1, Ordering::Relaxed);
@@ -395,11 +424,13 @@ impl Drop for Busy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::time::{ManualClock, SystemClock, Timestamp};
 
     const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 4, 2));
 
     fn caps(total: usize, per_address: usize, per_user: usize) -> Arc<Connections> {
-        Connections::new(Caps { total, per_address, per_user, patience: Duration::from_millis(1) })
+        let (patience, grace) = (Duration::from_millis(1), Duration::ZERO);
+        Connections::new(Caps { total, per_address, per_user, patience, grace }, Arc::new(SystemClock::new()))
     }
 
     async fn enter(all: &Arc<Connections>) -> Option<Arc<Connection>> {
@@ -426,6 +457,18 @@ mod tests {
         assert!(second.give_way.is_cancelled() && !first.give_way.is_cancelled());
         let _also = third.begin();
         assert!(enter(&all).await.is_none(), "both places are at work");
+    }
+
+    #[tokio::test]
+    async fn one_that_has_just_come_does_not_make_place() {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_micros(0)));
+        let (patience, grace) = (Duration::from_millis(1), Duration::from_secs(2));
+        let all = Connections::new(Caps { total: 9, per_address: 1, per_user: 1, patience, grace }, clock.clone());
+        clock.advance(Duration::from_secs(9));
+        let first = enter(&all).await.unwrap();
+        assert!(enter(&all).await.is_none() && !first.give_way.is_cancelled());
+        clock.advance(Duration::from_secs(2));
+        assert!(enter(&all).await.is_some() && first.give_way.is_cancelled());
     }
 
     #[tokio::test]

@@ -71,7 +71,8 @@ pub struct Edge {
     routes: Routes,
     /// The bounds.
     pub settings: Arc<Settings>,
-    clock: Arc<dyn Clock>,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     observer: Observer,
 }

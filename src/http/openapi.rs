@@ -55,7 +55,35 @@ pub fn document(resources: &[Resource]) -> OpenApi {
         "Every path under /api/v1 is also served under its old gateway prefix (/identity, /customer, /game, /chat)."
             .to_owned(),
     );
-    OpenApiBuilder::new().info(info).paths(paths).components(Some(components.build())).build()
+    OpenApiBuilder::new()
+        .info(info)
+        .servers(Some([utoipa::openapi::Server::new("/")]))
+        .paths(paths)
+        .components(Some(components.build()))
+        .build()
+}
+
+/// What would make the document invalid: a route that stands twice, or two patterns that differ in the name of a
+/// parameter alone. Empty in a sound set of tables; a test says so.
+#[must_use]
+pub fn faults(resources: &[Resource]) -> Vec<String> {
+    let mut shapes: BTreeMap<String, &str> = BTreeMap::new();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut faults = Vec::new();
+    for draft in resources.iter().flat_map(|resource| &resource.routes).map(|route| &route.docs) {
+        let parts = draft.pattern.split('/').map(|part| if part.starts_with('{') { "{}" } else { part });
+        let first = shapes.entry(parts.collect::<Vec<_>>().join("/")).or_insert(draft.pattern);
+        if *first != draft.pattern {
+            faults.push(format!("{first} and {} are one path: name its parameter alike", draft.pattern));
+        }
+        if !seen.insert((draft.method.as_str(), draft.pattern)) {
+            faults.push(format!("{} {} stands twice", draft.method, draft.pattern));
+        }
+        if !draft.socket && draft.replies.is_empty() {
+            faults.push(format!("{} {} names no reply", draft.method, draft.pattern));
+        }
+    }
+    faults
 }
 
 /// The document as it is served and kept in `schemas/http/openapi.json`.
@@ -265,3 +293,22 @@ impl utoipa::__dev::ComposeSchema for Timestamp {
     }
 }
 impl ToSchema for Timestamp {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::route::{get, post};
+
+    #[test]
+    fn what_would_make_the_document_invalid_is_found() {
+        let route = |draft: Draft| draft.to(&(), |(), _| async { Ok(crate::http::reply::no_content()) });
+        let sound = vec![route(get("/a/{id}", "").empty(204)), route(post("/a/{id}", "").empty(204))];
+        let doubled = vec![route(get("/a/{id}", "").empty(204)), route(get("/a/{id}", "").empty(204))];
+        let renamed = vec![route(get("/a/{id}", "").empty(204)), route(post("/a/{token}", "").empty(204))];
+        let silent = vec![route(get("/a", ""))];
+        assert_eq!(faults(&[Resource::new("a", sound)]), Vec::<String>::new());
+        for planted in [doubled, renamed, silent] {
+            assert_eq!(faults(&[Resource::new("a", planted)]).len(), 1);
+        }
+    }
+}

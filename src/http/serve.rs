@@ -60,7 +60,7 @@ pub struct Server {
 /// # Errors
 /// The first address that cannot be listened on.
 pub async fn start(listens: &[Listen], edge: &Arc<Edge>) -> Result<Server, BindError> {
-    let connections = Connections::new(edge.settings.caps);
+    let connections = Connections::new(edge.settings.caps, Arc::clone(&edge.clock));
     let mut bound = Vec::new();
     for listen in listens {
         let failed = |source| BindError { address: listen.address, source };

@@ -252,6 +252,12 @@ impl Outbox {
         self.0.wake.notify_waiters();
     }
 
+    /// The socket is over or about to be: nothing more is queued.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.state().ending.is_some()
+    }
+
     fn state(&self) -> MutexGuard<'_, Waiting> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

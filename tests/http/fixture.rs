@@ -152,7 +152,8 @@ pub(crate) struct Fixture {
 
 /// Bounds that no test reaches by being slow.
 pub(crate) fn settings() -> Settings {
-    let caps = Caps { total: 512, per_address: 64, per_user: 16, patience: Duration::from_secs(60) };
+    let caps =
+        Caps { total: 512, per_address: 64, per_user: 16, patience: Duration::from_secs(60), grace: Duration::ZERO };
     Settings { caps, ..Settings::default() }
 }
 

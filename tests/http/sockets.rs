@@ -125,6 +125,29 @@ async fn a_client_that_reads_nothing_is_dropped_and_slows_nobody() {
 }
 
 #[tokio::test]
+async fn a_client_behind_full_buffers_is_dropped_too() {
+    let box_ = start(|settings| settings.socket.farewell = Duration::from_millis(200)).await;
+    let mut slow = open(&box_, "ada").await;
+    answers(&mut slow).await;
+    let mut other = open(&box_, "bea").await;
+    let outbox = box_.shared.outboxes.lock().unwrap()[0].clone();
+    let mut sent = 0;
+    // It takes all the kernel's buffers and then the queue; the socket's task gets its turn each time.
+    while !outbox.is_over() {
+        outbox.send(&json!({"type": "noise", "noise": "x".repeat(8000)}));
+        sent += 1;
+        if sent % 100 == 0 {
+            answers(&mut other).await;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert!(sent > 256 / 8, "{sent}");
+    assert_eq!(box_.server.connections().sockets(), 2);
+    slow.closed().await;
+    answers(&mut other).await;
+}
+
+#[tokio::test]
 async fn an_expired_token_ends_the_socket() {
     let box_ = start_with(|_| {}, Duration::from_millis(200)).await;
     assert_eq!(open(&box_, "ada").await.closed().await, Some(4401));
