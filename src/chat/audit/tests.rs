@@ -1,0 +1,88 @@
+//! What the chain shows: every way to change a trail but to cut its end, which central sees.
+
+use crate::base::entropy::{Entropy, SeededEntropy};
+use crate::chat::audit::*;
+use crate::store::testing::store;
+use crate::store::writer::Store;
+
+fn trail(store: &Store, links: u64) {
+    for n in 0..links {
+        let reason = format!("reason number {n}").parse().unwrap();
+        let deed = Deed {
+            conversation: Some("c".parse().unwrap()),
+            moderator: "m".parse().unwrap(),
+            action: Action::Review,
+            code: Code::Audit,
+            reason,
+        };
+        store.write_blocking(move |tx, now| note(tx, now, deed)).unwrap();
+    }
+}
+
+fn meddle(store: &Store, change: impl FnOnce(&mut Tx<'_>) -> Result<(), Fault> + Send + 'static) {
+    store.write_blocking(move |tx, _| change(tx)).unwrap();
+}
+
+fn link(read: &impl Read, seq: u64) -> Audit {
+    read.find::<Audit>(AUDIT_BY_SEQ, &Key::new().number(seq)).unwrap().unwrap()
+}
+
+#[test]
+fn a_sound_trail_verifies_and_its_head_is_what_is_anchored() {
+    let (store, _) = store();
+    assert_eq!(verify(&store.read().unwrap()).unwrap(), Ok(Head::default()));
+    trail(&store, 5);
+    let read = store.read().unwrap();
+    assert_eq!(verify(&read).unwrap().unwrap(), head(&read).unwrap());
+    assert_eq!(head(&read).unwrap().seq, 5);
+    let newest: Vec<u64> = list(&read, None, &Page::newest(2)).unwrap().items.iter().map(|entry| entry.seq).collect();
+    assert_eq!(newest, [5, 4]);
+}
+
+#[test]
+fn every_deletion_edit_insertion_and_swap_is_found_a_hundred_times_each() {
+    let seed = 3;
+    println!("seed {seed}");
+    let random = SeededEntropy::new(seed);
+    let random: &dyn Entropy = &random;
+    for turn in 0..100 {
+        let pick = 1 + u64::from(random.bytes::<1>()[0]) % 8;
+        let swap = |tx: &mut Tx<'_>, one: Audit, other: Audit| {
+            tx.delete::<Audit>(&one.key())?;
+            tx.delete::<Audit>(&other.key())?;
+            tx.put(&Audit { seq: other.seq, ..one.clone() })?;
+            tx.put(&Audit { seq: one.seq, ..other })
+        };
+        let changes: Vec<Box<dyn FnOnce(&mut Tx<'_>) -> Result<(), Fault> + Send>> = vec![
+            Box::new(move |tx| tx.delete::<Audit>(&link(tx, pick).key())),
+            Box::new(move |tx| {
+                let edited = Audit { reason: "a better reason".parse().unwrap(), ..link(tx, pick) };
+                tx.put(&Audit { hash: hash(&edited), ..edited })
+            }),
+            Box::new(move |tx| {
+                let row = Audit { id: "forged".parse().unwrap(), seq: 0, ..link(tx, pick) };
+                tx.put(&row)
+            }),
+            Box::new(move |tx| {
+                let (one, other) = (link(tx, pick), link(tx, pick + 1));
+                swap(tx, one, other)
+            }),
+        ];
+        for (kind, change) in changes.into_iter().enumerate() {
+            let (store, _) = store();
+            trail(&store, 9);
+            meddle(&store, change);
+            assert!(verify(&store.read().unwrap()).unwrap().is_err(), "turn {turn}, link {pick}, change {kind}");
+        }
+    }
+}
+
+#[test]
+fn a_cut_end_shows_in_the_head_alone() {
+    let (store, _) = store();
+    trail(&store, 9);
+    let anchored = head(&store.read().unwrap()).unwrap();
+    meddle(&store, |tx| tx.delete::<Audit>(&link(tx, 9).key()));
+    let left = verify(&store.read().unwrap()).unwrap().unwrap();
+    assert_ne!(left, anchored);
+}

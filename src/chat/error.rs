@@ -1,0 +1,77 @@
+//! What chat refuses, named by what the caller can do.
+
+use std::time::Duration;
+
+use crate::base::aead::Integrity;
+use crate::chat::seal::file::KeyFileError;
+use crate::store::fault::Fault;
+use crate::store::once::KeyReused;
+use crate::store::writer::AsFault;
+
+/// A refusal of the chat domain. None of them holds a text of a message.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing, or the caller has no part in it: the two cannot be told apart.
+    #[error("not found")]
+    NotFound,
+    /// No active relationship between the two.
+    #[error("the two may not chat")]
+    NotEntitled,
+    /// A sender does not acknowledge an own message.
+    #[error("an own message")]
+    OwnMessage,
+    /// The conversation is under hold already.
+    #[error("already held")]
+    AlreadyHeld,
+    /// The conversation is under no hold.
+    #[error("not held")]
+    NotHeld,
+    /// A moderator has opened more conversations within an hour than one may. An alarm was raised.
+    #[error("too many reviews; again in {0:?}")]
+    TooManyReviews(Duration),
+    /// What is stored was changed, or its key is not there. Others can still be read.
+    #[error("integrity")]
+    Integrity,
+    /// A bucket was replaced while the copy was being sealed: seal again. Never leaves the domain.
+    #[error("the bucket was replaced")]
+    Stale,
+    /// The key file cannot be written now, so nothing can be sealed under a new key. Try again later.
+    #[error("the key file cannot be written: {0}")]
+    Keys(String),
+    /// The idempotency key came with another request.
+    #[error(transparent)]
+    Reused(#[from] KeyReused),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] Fault),
+}
+
+impl From<Integrity> for Error {
+    fn from(_: Integrity) -> Self {
+        Self::Integrity
+    }
+}
+
+impl From<KeyFileError> for Error {
+    fn from(error: KeyFileError) -> Self {
+        Self::Keys(error.to_string())
+    }
+}
+
+impl AsFault for Error {
+    fn as_fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Store(fault) => Some(fault),
+            Self::NotFound
+            | Self::NotEntitled
+            | Self::OwnMessage
+            | Self::AlreadyHeld
+            | Self::NotHeld
+            | Self::TooManyReviews(_)
+            | Self::Integrity
+            | Self::Stale
+            | Self::Keys(_)
+            | Self::Reused(_) => None,
+        }
+    }
+}
