@@ -14,7 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
 
@@ -24,6 +24,9 @@ use crate::http::stall::Stall;
 
 /// Bytes of a request's head, cookies and tokens included; hyper answers 431 beyond.
 const HEAD_LIMIT: usize = 16 * 1024;
+/// Connections that may wait in the kernel until they are accepted. A whole hall's phones come back at once after a
+/// power cut; past it a client tries again only after a second.
+const BACKLOG: u32 = 1024;
 /// Pause after the system refused to accept, as it does while it is out of files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often a stopping connection is looked at, whether anything is still in flight on it.
@@ -64,7 +67,7 @@ pub async fn start(listens: &[Listen], edge: &Arc<Edge>) -> Result<Server, BindE
     let mut bound = Vec::new();
     for listen in listens {
         let failed = |source| BindError { address: listen.address, source };
-        let listener = TcpListener::bind(listen.address).await.map_err(failed)?;
+        let listener = bind(listen.address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         bound.push((address, listener, listen.tls.clone().map(TlsAcceptor::from)));
     }
@@ -75,6 +78,14 @@ pub async fn start(listens: &[Listen], edge: &Arc<Edge>) -> Result<Server, BindE
         connections.tasks.spawn(door.accept(listener));
     }
     Ok(Server { addresses, connections, drain_deadline: edge.settings.drain_deadline })
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart must not wait for the old connections' last packets.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 impl Server {

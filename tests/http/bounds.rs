@@ -126,3 +126,18 @@ async fn the_total_is_never_passed() {
         assert_eq!(box_.http.get("/api/v1/games/7").send().await.status, 200);
     }
 }
+
+#[tokio::test]
+async fn a_hall_of_phones_that_connects_before_it_asks_is_served() {
+    let box_ = start(|settings| settings.caps.grace = Duration::from_secs(3600)).await;
+    let mut hall = Vec::new();
+    for _ in 0..200 {
+        hall.push(box_.http.connect().await.unwrap());
+    }
+    for (phone, wire) in hall.iter_mut().enumerate() {
+        wire.write(&box_.http.get("/api/v1/auth/me").bearer(&format!("user-{phone}")).bytes()).await;
+    }
+    for wire in &mut hall {
+        assert_eq!(wire.answer().await.unwrap().status, 200);
+    }
+}
