@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use whotbox::base::digest::sha256;
 use whotbox::base::id::GameId;
 use whotbox::base::notice::Notice;
 use whotbox::base::time::ManualClock;
 use whotbox::store::fault::Fault;
 use whotbox::store::key::Key;
+use whotbox::store::once::{KeyReused, OnceKey, once};
 use whotbox::store::page::Page;
 use whotbox::store::read::ReadExt;
 use whotbox::store::tx::Tx;
@@ -18,6 +20,22 @@ use super::lab::{Gate, Lab, Local, Note, START, assert_log_is_sound, note, queue
 
 fn local(read: &impl ReadExt, id: u64) -> Option<u64> {
     read.get::<Local>(&Key::new().number(id)).unwrap().map(|row| row.value)
+}
+
+/// An error of [`once`] that is the store's.
+#[derive(Debug)]
+struct Told(Fault);
+
+impl From<Fault> for Told {
+    fn from(fault: Fault) -> Self {
+        Self(fault)
+    }
+}
+
+impl From<KeyReused> for Told {
+    fn from(_: KeyReused) -> Self {
+        Self(Fault::Busy)
+    }
 }
 
 fn game(number: u128) -> Notice {
@@ -208,4 +226,30 @@ fn readers_beside_writers_see_whole_commands_only() {
             last = values[0];
         }
     });
+}
+
+#[test]
+fn a_commit_of_64_hands_the_kernel_at_most_12_bytes_for_one_of_payload() {
+    // given: a store with some thousand messages, whose keys grow
+    let lab = Lab::new();
+    let message = |id: u64| Note { body: vec![1; 660], ..note(id, u8::try_from(id % 200).unwrap()) };
+    let post = |id: u64| {
+        move |tx: &mut Tx<'_>, now| {
+            let key = OnceKey { key: sha256(&[&id.to_be_bytes()]), request: [0; 32] };
+            once(tx, now, Some(key), |tx| tx.put(&message(id)).map(|()| id).map_err(Told))
+                .map(drop)
+                .map_err(|told| told.0)
+        }
+    };
+    (0..4).for_each(|part| drop(together(&lab.store, (part * 1000..part * 1000 + 1000).map(post).collect())));
+    // when
+    let (before, payload, commits) =
+        (lab.disk.written(), lab.store.figures().payload_bytes, lab.store.figures().commits);
+    (0..20).for_each(|part| drop(together(&lab.store, (4000 + part * 64..4064 + part * 64).map(post).collect())));
+    // then
+    let figures = lab.store.figures();
+    assert_eq!(figures.commits - commits, 20);
+    let ratio = (lab.disk.written() - before) as f64 / (figures.payload_bytes - payload) as f64;
+    println!("{ratio:.2} bytes for one of payload");
+    assert!(ratio <= 12.0, "{ratio:.2}");
 }

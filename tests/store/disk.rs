@@ -92,6 +92,12 @@ impl Disk {
         self.state().history.len()
     }
 
+    /// Bytes that were handed to it.
+    pub(crate) fn written(&self) -> u64 {
+        let bytes = |event: &Event| if let Event::Write(_, data) = event { data.len() as u64 } else { 0 };
+        self.state().history.iter().map(bytes).sum()
+    }
+
     /// Fails the next call of a kind that has no failure to come yet, after `skip` of them.
     pub(crate) fn fail(&self, of: Broken, kind: io::ErrorKind, skip: u32) {
         self.state().failures.push(Failure { of, kind, skip });
