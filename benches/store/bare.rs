@@ -5,7 +5,7 @@ use std::path::Path;
 use redb::{Database, TableDefinition};
 use whotbox::store::read::Space;
 
-use super::load::{Placed, groups};
+use crate::load::{Placed, groups};
 
 type Tree = TableDefinition<'static, &'static [u8], &'static [u8]>;
 const ROWS: Tree = TableDefinition::new("rows");

@@ -10,8 +10,8 @@ use whotbox::store::page::Page;
 use whotbox::store::read::ReadExt;
 use whotbox::store::tx::Tx;
 
-use super::load::{Message, Refused, open};
-use super::table::{Goal, Table, median};
+use crate::load::{Message, Refused, open};
+use crate::table::{Goal, Table, median};
 
 /// The file's size.
 const BYTES: u64 = 1 << 30;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use super::load::{bytes, groups};
+use crate::load::{bytes, groups};
 
 /// A file that is only ever appended to.
 pub(crate) struct Log {

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use whotbox::store::medium::FileMedium;
 use whotbox::store::writer::Store;
 
-use super::WRITERS;
-use super::counted::Counted;
-use super::load::{Message, open};
+use crate::WRITERS;
+use crate::counted::Counted;
+use crate::load::{Message, open};
 
 /// A store that is written to.
 pub(crate) struct Ours {

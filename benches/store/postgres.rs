@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use tokio_postgres::{Client, NoTls, Statement};
 
-use super::WRITERS;
-use super::load::Message;
-use super::machine::used;
+use crate::WRITERS;
+use crate::load::Message;
+use crate::machine::used;
 
 /// A connection and its prepared insert.
 type Connected = Arc<(Client, Statement)>;

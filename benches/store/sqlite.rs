@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use whotbox::store::read::Space;
 
-use super::load::{Placed, groups};
+use crate::load::{Placed, groups};
 
 /// An SQLite database, and what it will write.
 pub(crate) struct Sqlite {
