@@ -65,6 +65,45 @@ pub struct Login {
     pub url: String,
 }
 
+/// One box of the fleet, as central sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoxStatus {
+    /// The box.
+    pub box_id: Uuid,
+    /// Its name for people.
+    pub name: String,
+    /// The version of its program; empty before its first hello.
+    pub software: String,
+    /// It was shut out.
+    pub revoked: bool,
+    /// Seconds since it said hello, sent rows or was enrolled.
+    pub silent_seconds: i64,
+    /// Seconds by which its clock was ahead of central's at its last hello.
+    pub clock_error_seconds: Option<i64>,
+    /// The cursor of its urgent lane.
+    pub urgent_seq: i64,
+    /// The cursor of its bulk lane.
+    pub bulk_seq: i64,
+    /// Rows that central refused and it has not mended.
+    pub dead_letters: i64,
+}
+
+impl BoxStatus {
+    fn read(row: &tokio_postgres::Row) -> Result<Self, tokio_postgres::Error> {
+        Ok(Self {
+            box_id: row.try_get(0)?,
+            name: row.try_get(1)?,
+            software: row.try_get(2)?,
+            revoked: row.try_get(3)?,
+            silent_seconds: row.try_get(4)?,
+            clock_error_seconds: row.try_get(5)?,
+            urgent_seq: row.try_get(6)?,
+            bulk_seq: row.try_get(7)?,
+            dead_letters: row.try_get(8)?,
+        })
+    }
+}
+
 /// Shows the role alone.
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,13 +149,10 @@ impl Admin {
     /// # Errors
     /// [`Error::NotAllowed`] if the operator's role may not create roles; [`Error::SchemaTooOld`] before `migrate`.
     pub async fn enroll(&self, enrolment: &Enrolment<'_>) -> Result<Login, Error> {
-        if enrolment.password.chars().count() < MIN_PASSWORD {
-            return Err(Error::Settings { reason: format!("a box's password has at least {MIN_PASSWORD} characters") });
-        }
+        let verifier = verifier(enrolment.password)?;
         let session = Session::open(&self.settings).await?;
         check_versions(&session).await?;
         let [urgent, bulk] = lanes(enrolment)?;
-        let verifier = postgres_protocol::password::scram_sha_256(enrolment.password.as_bytes());
         let params: [Param<'_>; 8] = [
             Box::new(enrolment.box_id),
             Box::new(enrolment.name),
@@ -129,22 +165,36 @@ impl Admin {
         ];
         let row = session.row("select replication.enroll($1, $2, $3, $4, $5, $6, $7, $8)", &params).await;
         let role: String = row.and_then(|row| row.try_get(0)).map_err(before)?;
-        let bind = self.try_login(&role, enrolment.password).await?;
-        let url = self.settings.url_for(&role, enrolment.password, bind);
-        Ok(Login { role, url })
+        try_login(&self.settings, role, enrolment.password).await
     }
 
-    /// Logs in as the box, with channel binding if central can; says whether it could.
-    async fn try_login(&self, role: &str, password: &str) -> Result<bool, Error> {
-        let login = self.settings.for_login(role, password);
-        if self.settings.always_tls() {
-            match Session::open(&login.bound()).await {
-                Ok(session) => return check_versions(&session).await.map(|()| true),
-                Err(Error::Untrusted { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        check_versions(&Session::open(&login).await?).await.map(|()| false)
+    /// Issues a login for a box that is elsewhere and will say with [`redeem`] who it is. `token` is random, the password too; together with
+    /// the CA they are what the one-use code carries. It works for `hours` and once.
+    ///
+    /// # Errors
+    /// As for [`Admin::enroll`].
+    pub async fn invite(&self, name: &str, token: Uuid, password: &str, hours: u16) -> Result<Login, Error> {
+        let verifier = verifier(password)?;
+        let session = Session::open(&self.settings).await?;
+        check_versions(&session).await?;
+        let params: [Param<'_>; 4] = [Box::new(name), Box::new(token), Box::new(verifier), Box::new(f64::from(hours))];
+        let text = "select replication.invite($1, $2, $3, $4 * interval '1 hour')";
+        let role: String = session.row(text, &params).await.and_then(|row| row.try_get(0)).map_err(before)?;
+        try_login(&self.settings, role, password).await
+    }
+
+    /// Every box that was ever enrolled, by name.
+    ///
+    /// # Errors
+    /// Whatever keeps us from talking; [`Error::SchemaTooOld`] before `migrate`.
+    pub async fn fleet(&self) -> Result<Vec<BoxStatus>, Error> {
+        let session = Session::open(&self.settings).await?;
+        let text = "select box_id, name, coalesce(software_version, ''), revoked_at is not null,
+                extract(epoch from clock_timestamp() - last_seen_at)::bigint, extract(epoch from clock_error)::bigint,
+                urgent_seq, bulk_seq, dead_letters
+            from replication.box_status order by name, box_id";
+        let rows = session.client.query(text, &[]).await.map_err(before)?;
+        rows.iter().map(BoxStatus::read).collect::<Result<_, _>>().map_err(before)
     }
 
     /// Shuts a box out. Says whether there was one.
@@ -161,6 +211,54 @@ impl Admin {
     pub(crate) async fn session(&self) -> Result<Session, Error> {
         Session::open(&self.settings).await
     }
+}
+
+/// Makes an invited login that of this box, under this box's own password. `invited` is what the code carried.
+///
+/// # Errors
+/// [`Error::NotAllowed`] if the code was used, has expired, or the box is known already.
+pub async fn redeem(invited: &Settings, enrolment: &Enrolment<'_>) -> Result<Login, Error> {
+    let verifier = verifier(enrolment.password)?;
+    let session = Session::open(invited).await?;
+    check_versions(&session).await?;
+    let [urgent, bulk] = lanes(enrolment)?;
+    let params: [Param<'_>; 7] = [
+        Box::new(enrolment.box_id),
+        Box::new(enrolment.epoch),
+        Box::new(verifier),
+        Box::new(urgent.0),
+        Box::new(urgent.1),
+        Box::new(bulk.0),
+        Box::new(bulk.1),
+    ];
+    let row = session.row("select replication.redeem($1, $2, $3, $4, $5, $6, $7)", &params).await;
+    let role: String = row.and_then(|row| row.try_get(0)).map_err(before)?;
+    try_login(invited, role, enrolment.password).await
+}
+
+/// Logs in as the box, with channel binding if central can; what worked is what the box will use.
+async fn try_login(settings: &Settings, role: String, password: &str) -> Result<Login, Error> {
+    let login = settings.for_login(&role, password);
+    if settings.always_tls() {
+        match Session::open(&login.bound()).await {
+            Ok(session) => {
+                check_versions(&session).await?;
+                return Ok(Login { url: settings.url_for(&role, password, true), role });
+            }
+            Err(Error::Untrusted { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    check_versions(&Session::open(&login).await?).await?;
+    Ok(Login { url: settings.url_for(&role, password, false), role })
+}
+
+/// What central keeps of a password.
+fn verifier(password: &str) -> Result<String, Error> {
+    if password.chars().count() < MIN_PASSWORD {
+        return Err(Error::Settings { reason: format!("a box's password has at least {MIN_PASSWORD} characters") });
+    }
+    Ok(postgres_protocol::password::scram_sha_256(password.as_bytes()))
 }
 
 fn before(error: tokio_postgres::Error) -> Error {

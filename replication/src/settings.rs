@@ -101,7 +101,7 @@ impl Settings {
     #[must_use]
     pub(crate) fn url_for(&self, user: &str, password: &str, bind: bool) -> String {
         let mut options = self.place.options.clone();
-        if bind {
+        if bind && !options.iter().any(|option| option.starts_with("channel_binding=")) {
             options.push("channel_binding=require".to_owned());
         }
         let query = if options.is_empty() { String::new() } else { format!("?{}", options.join("&")) };

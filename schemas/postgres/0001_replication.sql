@@ -47,6 +47,16 @@ create table replication.cursors (
 comment on table replication.cursors is 'How far each lane of each box has come. It moves in the transaction that writes the rows, and is the only truth about it.';
 comment on column replication.cursors.open_xid is 'The transaction that has opened a batch here; only that one may write rows.';
 
+create table replication.invitations (
+  role_name   name primary key,
+  name        text not null,
+  issued_at   timestamptz not null default clock_timestamp(),
+  expires_at  timestamptz not null,
+  redeemed_at timestamptz,
+  box_id      uuid
+);
+comment on table replication.invitations is 'Logins issued for boxes that have not said yet who they are; each becomes the login of one box.';
+
 -- Who is asking. The session's user is set by the login and by nothing else: no SET, no argument, no definer's rights change it.
 create function replication.caller() returns uuid language sql stable security definer
   set search_path = pg_catalog, pg_temp
@@ -60,6 +70,10 @@ create function replication.operator() returns boolean language sql stable
 alter table replication.boxes enable row level security, force row level security;
 create policy own on replication.boxes using (role_name = session_user) with check (role_name = session_user);
 create policy operator on replication.boxes using ((select replication.operator())) with check ((select replication.operator()));
+alter table replication.invitations enable row level security, force row level security;
+create policy own on replication.invitations using (role_name = session_user) with check (role_name = session_user);
+create policy operator on replication.invitations
+  using ((select replication.operator())) with check ((select replication.operator()));
 alter table replication.cursors enable row level security, force row level security;
 create policy own on replication.cursors
   using (box_id = (select replication.caller())) with check (box_id = (select replication.caller()));
@@ -250,33 +264,79 @@ begin
   execute format('grant execute on function %I.%I to %I', schema, name, replication.box_group());
 end $$;
 
--- Enrols a box, or enrols it again: then its password changes, and with another epoch its lanes start where it says.
--- `verifier` is a SCRAM-SHA-256 verifier, so that no password stands in a statement. Returns the box's login role.
-create function replication.enroll(box uuid, box_name text, box_epoch uuid, verifier text,
-  urgent_seq bigint, urgent_chain bytea, bulk_seq bigint, bulk_chain bytea) returns name
+-- Sets a box's login: what it proves itself with and until when, how many connections, and that it is a box.
+-- `verifier` is a SCRAM-SHA-256 verifier, so that no password stands in a statement.
+create function replication.set_login(role name, verifier text, until text) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-  role name := 'whotbox_' || replace(box::text, '-', '') || '_' || left(encode(sha256(current_database()::text::bytea), 'hex'), 8);
 begin
   if verifier not like 'SCRAM-SHA-256$%' then
     raise exception 'the password must come as a SCRAM-SHA-256 verifier';
   end if;
+  if not exists (select from pg_roles where rolname = role) then
+    execute format('create role %I', role);
+  end if;
+  -- Two lanes, one verification, and as many that a cut network left half-open.
+  execute format('alter role %I login connection limit 8 password %L valid until %L', role, verifier, until);
+  execute format('alter role %I set idle_in_transaction_session_timeout = %L', role, '30s');
+  execute format('grant %I to %I', replication.box_group(), role);
+end $$;
+
+-- Enrols a box, or enrols it again: then its password changes, and with another epoch its lanes start where it says.
+-- Returns the box's login role.
+create function replication.enroll(box uuid, box_name text, box_epoch uuid, verifier text,
+  urgent_seq bigint, urgent_chain bytea, bulk_seq bigint, bulk_chain bytea) returns name
+  language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  suffix text := left(encode(sha256(current_database()::text::bytea), 'hex'), 8);
+  role   name := 'whotbox_' || replace(box::text, '-', '') || '_' || suffix;
+begin
   insert into replication.boxes as b (box_id, role_name, name, epoch) values (box, role, box_name, box_epoch)
     on conflict (box_id) do update set name = excluded.name, enrolled_at = clock_timestamp(), revoked_at = null,
-      parent_epoch = case when b.epoch = excluded.epoch then b.parent_epoch else b.epoch end, epoch = excluded.epoch;
+      parent_epoch = case when b.epoch = excluded.epoch then b.parent_epoch else b.epoch end, epoch = excluded.epoch
+    returning b.role_name into role;
   insert into replication.cursors as c (box_id, lane, epoch, seq, chain)
     values (box, 'urgent', box_epoch, urgent_seq, urgent_chain), (box, 'bulk', box_epoch, bulk_seq, bulk_chain)
     on conflict (box_id, lane) do update
       set epoch = excluded.epoch, seq = excluded.seq, chain = excluded.chain, updated_at = clock_timestamp()
       where c.epoch <> excluded.epoch;
-  if not exists (select from pg_roles where rolname = role) then
-    execute format('create role %I', role);
-  end if;
-  -- Two lanes, one verification, and as many that a cut network left half-open.
-  execute format('alter role %I login connection limit 8 password %L', role, verifier);
-  execute format('alter role %I set idle_in_transaction_session_timeout = ''30s''', role);
-  execute format('grant %I to %I', replication.box_group(), role);
+  perform replication.set_login(role, verifier, 'infinity');
   return role;
+end $$;
+
+-- Issues a login for a box that will say later who it is. Its password works until then, and once. `token` makes the role's name.
+create function replication.invite(box_name text, token uuid, verifier text, valid interval) returns name
+  language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  role name := 'whotbox_' || replace(token::text, '-', '');
+begin
+  insert into replication.invitations (role_name, name, expires_at) values (role, box_name, clock_timestamp() + valid);
+  perform replication.set_login(role, verifier, (clock_timestamp() + valid)::text);
+  return role;
+end $$;
+
+-- The invited login becomes that of the box which calls, under a password that central's operator has never seen. It cannot take the place
+-- of a box that is already known: that needs the operator.
+create function replication.redeem(box uuid, box_epoch uuid, verifier text,
+  urgent_seq bigint, urgent_chain bytea, bulk_seq bigint, bulk_chain bytea) returns name
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  called text;
+begin
+  update replication.invitations i set redeemed_at = clock_timestamp(), box_id = box
+   where i.role_name = session_user and i.redeemed_at is null and i.expires_at > clock_timestamp()
+  returning i.name into called;
+  if not found then
+    raise exception 'no open invitation' using errcode = 'WB001';
+  end if;
+  begin
+    insert into replication.boxes (box_id, role_name, name, epoch) values (box, session_user, called, box_epoch);
+  exception when unique_violation then
+    raise exception 'this box is known already; the operator enrols it again' using errcode = 'WB001';
+  end;
+  insert into replication.cursors (box_id, lane, epoch, seq, chain)
+    values (box, 'urgent', box_epoch, urgent_seq, urgent_chain), (box, 'bulk', box_epoch, bulk_seq, bulk_chain);
+  perform replication.set_login(session_user::name, verifier, 'infinity');
+  return session_user::name;
 end $$;
 
 -- Shuts a box out: no login, and no transaction of a session that is still open.
@@ -300,7 +360,7 @@ declare
 begin
   for f in select oid from pg_proc where pronamespace = 'replication'::regnamespace loop
     execute format('revoke all on function %s from public', f);
-    if f::text ~ '^replication\.(schema|contact|cursor|begin_batch|begin_slice|finish_batch)\(' then
+    if f::text ~ '^replication\.(schema|redeem|contact|cursor|begin_batch|begin_slice|finish_batch)\(' then
       execute format('grant execute on function %s to %I', f, replication.box_group());
     end if;
   end loop;

@@ -242,3 +242,19 @@ select replication.add_table('replication', 'dead_letters', $$
   refused_at            timestamptz not null,
   tries                 bigint not null
 $$);
+
+-- The fleet, one row a box; for the operator.
+create view replication.box_status with (security_invoker = true) as
+  select b.box_id, b.name, b.role_name, b.enrolled_at, b.revoked_at, b.epoch, b.parent_epoch,
+         greatest(b.last_contact_at, u.updated_at, k.updated_at) as last_seen_at,
+         b.reported_clock - b.last_contact_at as clock_error,
+         b.schema_version, b.software_version,
+         u.seq as urgent_seq, k.seq as bulk_seq,
+         (select count(*) from replication.dead_letters d where d.box_id = b.box_id) as dead_letters
+    from replication.boxes b
+    left join replication.cursors u on u.box_id = b.box_id and u.lane = 'urgent'
+    left join replication.cursors k on k.box_id = b.box_id and k.lane = 'bulk';
+comment on view replication.box_status is 'The fleet, one row a box.';
+comment on column replication.box_status.last_seen_at is 'When the box last said hello, sent rows or was enrolled.';
+comment on column replication.box_status.clock_error is 'How far the box''s clock was ahead of central''s at its last hello.';
+comment on column replication.box_status.dead_letters is 'Rows that central refused and the box has not mended.';

@@ -3,6 +3,8 @@
 mod driver;
 mod faults;
 mod fixture;
+mod hostile;
+mod invitations;
 mod kind;
 mod roles;
 mod schema;
