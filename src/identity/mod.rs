@@ -4,9 +4,24 @@
 //! [`users::UserInfo`] and a permission through the values of [`access`].
 
 pub mod access;
+pub mod accounts;
+pub mod cleanup;
+pub mod codes;
+pub mod error;
+pub mod legacy;
+pub mod login;
+pub mod otp;
+pub mod passwords;
+pub mod phone;
+pub mod policy;
 pub mod records;
+pub mod register;
+pub mod service;
+pub mod sessions;
 #[cfg(test)]
 pub mod testing;
+pub mod throttle;
+pub mod tokens;
 pub mod users;
 
 use crate::store::table::TableInfo;
@@ -19,5 +34,11 @@ pub fn tables() -> Vec<TableInfo> {
         TableInfo::of::<records::Session>(),
         TableInfo::of::<records::Attempt>(),
         TableInfo::of::<records::Otp>(),
+        TableInfo::of::<legacy::Influencer>(),
+        TableInfo::of::<legacy::Referral>(),
+        TableInfo::of::<legacy::Earning>(),
+        TableInfo::of::<legacy::UserInfluencerCode>(),
+        TableInfo::of::<throttle::Count>(),
+        TableInfo::of::<codes::Pending>(),
     ]
 }

@@ -148,9 +148,9 @@ impl RevokeReason {
     }
 }
 
-/// A user's sessions, oldest first.
+/// A user's sessions that were not revoked, oldest first.
 pub(in crate::identity) const SESSION_BY_USER: Index = Index::ordered(1);
-/// Sessions in the order in which they die of age.
+/// Sessions in the order of their ends.
 pub(in crate::identity) const SESSION_BY_END: Index = Index::ordered(2);
 
 impl Record for Session {
@@ -162,8 +162,10 @@ impl Record for Session {
     }
 
     fn indexes(&self, to: &mut Indexes<'_>) {
-        to.add(SESSION_BY_USER, &Key::of(self.user_id).time(self.created_at));
-        to.add(SESSION_BY_END, &Key::new().time(self.expires_at));
+        if self.revoked_at.is_none() {
+            to.add(SESSION_BY_USER, &Key::of(self.user_id).time(self.created_at));
+        }
+        to.add(SESSION_BY_END, &Key::new().time(self.revoked_at.unwrap_or(self.expires_at)));
     }
 
     fn upstream_row(&self) -> Vec<Value> {

@@ -14,11 +14,7 @@ use crate::store::writer::Store;
 /// Makes an active user of a role, with the account type that belongs to it.
 #[track_caller]
 pub fn user(store: &Store, username: &str, role: Role) -> UserInfo {
-    let account_type = match role {
-        Role::Admin | Role::Moderator => AccountType::Staff,
-        Role::Distributor => AccountType::Distributor,
-        Role::Customer => AccountType::Customer,
-    };
+    let account_type = AccountType::of(role);
     let username = username.parse().unwrap();
     let made = store.write_blocking(move |tx: &mut Tx<'_>, now| {
         let id: UserId = tx.entropy().id(now);

@@ -76,6 +76,18 @@ named_enum! {
     }
 }
 
+impl AccountType {
+    /// The kind of account that belongs to a role.
+    #[must_use]
+    pub const fn of(role: Role) -> Self {
+        match role {
+            Role::Admin | Role::Moderator => Self::Staff,
+            Role::Distributor => Self::Distributor,
+            Role::Customer => Self::Customer,
+        }
+    }
+}
+
 named_enum! {
     /// Whether the account may be used.
     Status {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use replication::row::Lane;
 
+use crate::identity::cleanup;
 use crate::jobs::{Job, Next};
 use crate::store::fault::Fault;
 use crate::store::writer::Store;
@@ -14,7 +15,7 @@ const AT_ONCE: usize = 500;
 /// Between two rounds.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Idempotency records after their day, and acknowledged change-log entries after their retention.
+/// Idempotency records after their day, what identity need not keep, and acknowledged change-log entries after their retention.
 pub struct Housekeeping {
     /// The store.
     pub store: Store,
@@ -27,6 +28,7 @@ impl Job for Housekeeping {
         let retention = self.log_retention;
         let done = self.store.write(move |tx, now| {
             let mut done = once::forget(tx, now, AT_ONCE)?;
+            done = done.max(cleanup::step(tx, now, AT_ONCE)?);
             for lane in Lane::ALL {
                 done = done.max(meta::trim(tx, lane, now.minus(retention), AT_ONCE)?);
             }
