@@ -1,0 +1,166 @@
+//! What the command line can ask of a box, running or stopped, and how the box does it.
+//!
+//! One list of requests serves both ways: over the admin socket of the running box, or directly on a stopped
+//! one. Must not know which.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use replication::admin::Admin;
+use replication::error::Error as Central;
+use replication::settings::Settings;
+
+use crate::app::App;
+use crate::upstream::enrol::{self, EnrolError};
+use crate::upstream::{Link, report};
+
+/// A request of the command line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Request {
+    /// What state the box is in.
+    Status,
+    /// Make this box's login at central.
+    Enroll {
+        /// Central's operator's login.
+        admin_url: String,
+        /// PEM file of a private CA.
+        ca: Option<PathBuf>,
+        /// The box's name for people.
+        name: String,
+    },
+    /// Make an account.
+    UserAdd {
+        /// Its name.
+        username: String,
+        /// `admin`, `distributor` or `moderator`.
+        role: String,
+        /// A distributor's shown name.
+        alias: Option<String>,
+        /// Its password; made up and shown where there is none.
+        password: Option<String>,
+    },
+    /// List accounts.
+    UserList {
+        /// Of one role alone.
+        role: Option<String>,
+    },
+    /// Suspend an account, or let it in again.
+    UserSuspend {
+        /// Whose.
+        username: String,
+        /// False lets it in again.
+        suspended: bool,
+    },
+    /// Give an account a temporary password.
+    UserResetPassword {
+        /// Whose.
+        username: String,
+    },
+}
+
+/// A failure in a sentence, a hint, and the exit code (contract, section 8).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Failure {
+    /// 1 failed, 2 wrong usage, 3 could not reach what it needs.
+    pub exit: u8,
+    /// What went wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl Failure {
+    /// A failure to do it.
+    #[must_use]
+    pub fn failed(message: impl ToString, hint: &str) -> Self {
+        Self { exit: 1, message: message.to_string(), hint: hint.into() }
+    }
+
+    /// A wrong use of the command.
+    #[must_use]
+    pub fn usage(message: impl ToString, hint: &str) -> Self {
+        Self { exit: 2, message: message.to_string(), hint: hint.into() }
+    }
+
+    /// A failure to reach what it needs.
+    #[must_use]
+    pub fn unreachable(message: impl ToString, hint: &str) -> Self {
+        Self { exit: 3, message: message.to_string(), hint: hint.into() }
+    }
+
+    /// What central's refusal means here.
+    #[must_use]
+    pub fn central(error: &Central) -> Self {
+        match error {
+            Central::Unreachable { .. } | Central::Busy { .. } | Central::Unknown { .. } => {
+                Self::unreachable(error, "Check the address and the network, then run it again.")
+            }
+            Central::Untrusted { .. } => {
+                Self::unreachable(error, "Give the CA of central's certificate with --upstream-ca FILE.")
+            }
+            Central::NotAllowed { .. } => {
+                Self::failed(error, "Use a login that owns the database and may create roles (CREATEROLE).")
+            }
+            Central::SchemaTooOld { .. } => Self::failed(error, "Run: whotbox upstream migrate --admin-url …"),
+            Central::SchemaTooNew { .. } => Self::failed(error, "Install the newer whotbox."),
+            Central::Settings { .. } => {
+                Self::usage(error, "An address looks like postgres://user:password@host:5432/database.")
+            }
+            Central::Elsewhere { .. } | Central::Refused(_) | Central::TooLarge { .. } | Central::Broken { .. } => {
+                Self::failed(error, "Report this with the message above.")
+            }
+        }
+    }
+}
+
+/// Does a request on an open box.
+///
+/// # Errors
+/// [`Failure`] in words for a person.
+pub async fn perform(app: &Arc<App>, link: &Arc<Link>, request: Request) -> Result<Value, Failure> {
+    match request {
+        Request::Status => status(app, link),
+        Request::Enroll { admin_url, ca, name } => enroll(app, link, &admin_url, ca.as_deref(), &name).await,
+        Request::UserAdd { .. }
+        | Request::UserList { .. }
+        | Request::UserSuspend { .. }
+        | Request::UserResetPassword { .. } => crate::cli::users::perform(app, request).await,
+    }
+}
+
+fn status(app: &App, link: &Link) -> Result<Value, Failure> {
+    let fail = |fault| Failure::failed(fault, "Restart the box; if it stays, its disk may be damaged.");
+    let figures = app.store.figures();
+    Ok(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "box_id": app.box_id,
+        "store": {"commits": figures.commits, "failures": figures.failures, "queued": figures.queued},
+        "clock": {"now": app.clock.now(), "trusted": app.clock.wall().trusted},
+        "replication": report::report(app, link).map_err(fail)?,
+    }))
+}
+
+async fn enroll(app: &App, link: &Link, url: &str, ca: Option<&Path>, name: &str) -> Result<Value, Failure> {
+    let settings = Settings::parse(url, ca).map_err(|error| Failure::central(&error))?;
+    let enrolled = enrol::enrol(app, link, &settings, ca, name).await.map_err(|error| match error {
+        EnrolError::Central(error) => Failure::central(&error),
+        EnrolError::Login(_) | EnrolError::Store(_) => {
+            Failure::failed(error, "Look after the data folder's disk, then run it again.")
+        }
+    })?;
+    Ok(json!({"box_id": app.box_id, "role": enrolled.role, "epoch": enrolled.epoch}))
+}
+
+/// Brings central to this program's schema; needs no box.
+///
+/// # Errors
+/// [`Failure`] in words for a person.
+pub async fn migrate(url: &str, ca: Option<&Path>) -> Result<Value, Failure> {
+    let settings = Settings::parse(url, ca).map_err(|error| Failure::central(&error))?;
+    let migrated = Admin::new(settings).migrate().await.map_err(|error| Failure::central(&error))?;
+    Ok(json!({"from": migrated.from, "to": migrated.to}))
+}
