@@ -1,2 +1,7 @@
-//! Entry point.
-fn main() {}
+//! The `whotbox` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    whotbox::cli::main()
+}

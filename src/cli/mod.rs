@@ -1,3 +1,209 @@
-//! The commands of the box, one file each, thin: they read arguments and files, call the domains, and write a report.
+//! The command line: one file for each command, each thin.
+//!
+//! Errors go to standard error as one sentence and a hint; exit codes are 0 done, 1 failed, 2 wrong usage,
+//! 3 could not reach what it needs (contract, section 8).
 
+pub mod banner;
+pub mod control;
+pub mod flags;
+pub mod logs;
 pub mod replay;
+pub mod serve;
+pub mod socket;
+pub mod users;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser as _;
+use serde_json::Value;
+
+use crate::app::{App, Parts};
+use crate::base::entropy::OsEntropy;
+use crate::base::time::SystemClock;
+use crate::cli::control::{Failure, Request};
+use crate::cli::flags::{CentralArgs, Cli, Command, InitArgs, Output, UpstreamCommand, UserCommand};
+use crate::config::Config;
+use crate::config::secrets::OldVariables;
+use crate::upstream::Link;
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return tell(&Failure::failed(error, "The system gives no threads: look at its limits.")),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => tell(&failure),
+    }
+}
+
+fn tell(failure: &Failure) -> ExitCode {
+    let mut err = std::io::stderr().lock();
+    drop(writeln!(err, "whotbox: {}\n  {}", failure.message, failure.hint));
+    ExitCode::from(failure.exit)
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    if let Some(Command::Replay(args)) = &cli.command {
+        let mut out = std::io::stdout().lock();
+        return match replay::run(args, &mut out) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failure::failed("Something differs.", "Each line above says where.")),
+            Err(error) => Err(Failure::failed(error, "Check the file's name and whether it can be read.")),
+        };
+    }
+    let usage = |error: crate::config::ConfigError| Failure::usage(error, "Correct the setting and run it again.");
+    let config = cli.flags.given().map_err(usage)?.complete().map_err(usage)?;
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::serve(config).await,
+        Command::Init(args) => init(config, &args).await,
+        Command::Status(output) => status(&config, &output, |whole| whole).await,
+        Command::User(command) => user(&config, command).await,
+        Command::Upstream(command) => upstream(&config, command).await,
+        Command::Replay(_) => Ok(()),
+    }
+}
+
+/// Opens the box of the settings with the system's clocks and randomness.
+///
+/// # Errors
+/// [`Failure`] in words for a person.
+pub fn open(config: Config) -> Result<Arc<App>, Failure> {
+    let parts = Parts {
+        clock: Arc::new(SystemClock::new()),
+        entropy: Arc::new(OsEntropy),
+        old: OldVariables::from_environment(),
+        medium: None,
+    };
+    App::open(config, parts).map_err(|error| {
+        Failure::failed(error, "Is another whotbox running on this data folder? Otherwise mend what is named above.")
+    })
+}
+
+/// Asks the running box, or opens the stopped one and does it here; says which on standard error.
+async fn ask(config: &Config, request: Request) -> Result<Value, Failure> {
+    if let Some(answer) = socket::ask(&config.data_dir, &request).await {
+        return answer;
+    }
+    if !config.data_dir.join(crate::app::STORE_FILE).exists() {
+        let message = format!("There is no box in {}.", config.data_dir.display());
+        return Err(Failure::unreachable(message, "Name its folder with --data-dir, or make one: whotbox init."));
+    }
+    drop(writeln!(std::io::stderr().lock(), "(the box is not running; its data folder is used directly)"));
+    let app = open(config.clone())?;
+    let answer = control::perform(&app, &Arc::new(Link::default()), request).await;
+    app.store.close();
+    answer
+}
+
+async fn init(config: Config, args: &InitArgs) -> Result<(), Failure> {
+    let password = args.admin_password_file.as_deref().map(first_line).transpose()?;
+    let data_dir = config.data_dir.clone();
+    let app = open(config)?;
+    let made = users::first_admin(&app, &args.admin_username, password).await?;
+    app.store.close();
+    let mut out = std::io::stdout().lock();
+    drop(writeln!(out, "The box is in {}.", data_dir.display()));
+    if let Some(password) = made {
+        drop(writeln!(out, "First admin: {}\nPassword:    {password}", args.admin_username));
+        drop(writeln!(out, "It is shown this once, and must be changed at the first sign-in."));
+    }
+    Ok(())
+}
+
+/// The first line of a file that holds a password.
+fn first_line(path: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("{}: {error}", path.display()), "Name a file with the password on one line.")
+    })?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+async fn status(config: &Config, output: &Output, part: fn(Value) -> Value) -> Result<(), Failure> {
+    let status = part(ask(config, Request::Status).await?);
+    print(&status, output.json);
+    Ok(())
+}
+
+async fn user(config: &Config, command: UserCommand) -> Result<(), Failure> {
+    let (request, json) = match command {
+        UserCommand::Add { username, role, alias, password_file } => {
+            let password = password_file.as_deref().map(first_line).transpose()?;
+            (Request::UserAdd { username, role, alias, password }, false)
+        }
+        UserCommand::List { role, output } => (Request::UserList { role }, output.json),
+        UserCommand::Suspend { username, undo } => (Request::UserSuspend { username, suspended: !undo }, false),
+        UserCommand::ResetPassword { username } => (Request::UserResetPassword { username }, false),
+    };
+    let answer = ask(config, request).await?;
+    print(&answer, json);
+    Ok(())
+}
+
+async fn upstream(config: &Config, command: UpstreamCommand) -> Result<(), Failure> {
+    match command {
+        UpstreamCommand::Migrate(central) => {
+            let url = admin_url(&central)?;
+            print(&control::migrate(&url, config.upstream_ca.as_deref()).await?, false);
+            Ok(())
+        }
+        UpstreamCommand::Enroll { central, name } => {
+            let ca = config.upstream_ca.as_ref().map(std::path::absolute).transpose();
+            let ca = ca.map_err(|error| Failure::usage(error, "Name the CA's file with --upstream-ca FILE."))?;
+            let request = Request::Enroll { admin_url: admin_url(&central)?, ca, name };
+            print(&ask(config, request).await?, false);
+            Ok(())
+        }
+        UpstreamCommand::Status(output) => {
+            let replication = |mut whole: Value| whole.get_mut("replication").map(Value::take).unwrap_or_default();
+            status(config, &output, replication).await
+        }
+    }
+}
+
+/// The operator's URL, with the password from a file or `PGPASSWORD` where the URL has none.
+fn admin_url(central: &CentralArgs) -> Result<String, Failure> {
+    let password = match &central.admin_password_file {
+        Some(path) => Some(first_line(path)?),
+        None => std::env::var("PGPASSWORD").ok(),
+    };
+    let Some(password) = password else { return Ok(central.admin_url.clone()) };
+    let Some((scheme, rest)) = central.admin_url.split_once("://") else { return Ok(central.admin_url.clone()) };
+    let Some((login, place)) = rest.rsplit_once('@') else { return Ok(central.admin_url.clone()) };
+    if login.contains(':') {
+        return Ok(central.admin_url.clone());
+    }
+    let encoded: String = password.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    Ok(format!("{scheme}://{login}:{encoded}@{place}"))
+}
+
+/// Prints an answer: JSON for programs, indented lines for people.
+fn print(value: &Value, json: bool) {
+    let mut out = std::io::stdout().lock();
+    let text = if json { format!("{value:#}\n") } else { lines(value, 0) };
+    drop(write!(out, "{text}"));
+}
+
+fn lines(value: &Value, depth: usize) -> String {
+    let indent = "  ".repeat(depth);
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| match value {
+                Value::Object(_) | Value::Array(_) => format!("{indent}{name}:\n{}", lines(value, depth + 1)),
+                Value::Null => format!("{indent}{name}: -\n"),
+                Value::String(text) => format!("{indent}{name}: {text}\n"),
+                other => format!("{indent}{name}: {other}\n"),
+            })
+            .collect(),
+        Value::Array(items) => items.iter().map(|item| format!("{}\n", lines(item, depth))).collect(),
+        Value::String(text) => format!("{indent}{text}\n"),
+        other => format!("{indent}{other}\n"),
+    }
+}

@@ -1,0 +1,234 @@
+//! The command line: its commands, their flags, and the settings that flags and environment give.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::cli::replay::ReplayArgs;
+use crate::config::{FILE_NAME, Given, LogFormat, TlsMode};
+
+/// The Whot box: live two-player Nigerian Whot, chat and accounts on one small machine.
+#[derive(Debug, Parser)]
+#[command(
+    name = "whotbox",
+    version,
+    after_help = "Examples:\n  whotbox                                start a box in ./data, making it on the first run\n  \
+                  whotbox --listen 0.0.0.0:80 --data-dir /var/lib/whotbox\n  whotbox status\n  \
+                  whotbox user add mama-put --role distributor --alias 'Mama Put'\n  \
+                  whotbox upstream migrate --admin-url postgres://owner@db.example/central"
+)]
+pub struct Cli {
+    /// The settings.
+    #[command(flatten)]
+    pub flags: Flags,
+    /// What to do; `serve` where nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the box (this is the default).
+    Serve,
+    /// Make the data folder, its secrets and the first admin, without serving.
+    Init(InitArgs),
+    /// Say what state the box is in.
+    Status(Output),
+    /// Look after accounts from the console of the box.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Link the box to central's PostgreSQL.
+    #[command(subcommand)]
+    Upstream(UpstreamCommand),
+    /// Check a finished match's proof, or run rule vectors.
+    Replay(ReplayArgs),
+}
+
+/// How to print.
+#[derive(Debug, Args)]
+pub struct Output {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The first admin's name.
+    #[arg(long, default_value = "admin")]
+    pub admin_username: String,
+    /// A file with the first admin's password on one line; without it a one-time password is printed.
+    #[arg(long, value_name = "FILE")]
+    pub admin_password_file: Option<PathBuf>,
+}
+
+/// `user …`.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make an account and print its one-time password.
+    Add {
+        /// Its name: 3 to 32 of a-z 0-9 _ . -
+        username: String,
+        /// admin, distributor or moderator.
+        #[arg(long)]
+        role: String,
+        /// A distributor's shown name.
+        #[arg(long)]
+        alias: Option<String>,
+        /// A file with the password on one line, instead of a one-time password.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// List accounts.
+    List {
+        /// Of one role alone.
+        #[arg(long)]
+        role: Option<String>,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Suspend an account: it is signed out everywhere at once.
+    Suspend {
+        /// Whose.
+        username: String,
+        /// Let it in again.
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Print a new one-time password for an account.
+    ResetPassword {
+        /// Whose.
+        username: String,
+    },
+}
+
+/// `upstream …`.
+#[derive(Debug, Subcommand)]
+pub enum UpstreamCommand {
+    /// Bring central to this version's schema. The login needs CREATEROLE and its own database, no superuser.
+    Migrate(CentralArgs),
+    /// Make this box's login at central and keep it in the data folder; the box replicates from then on.
+    Enroll {
+        /// Where and as whom.
+        #[command(flatten)]
+        central: CentralArgs,
+        /// The box's name for people.
+        #[arg(long, default_value = "whotbox")]
+        name: String,
+    },
+    /// Say how replication stands.
+    Status(Output),
+}
+
+/// Central and its operator's login.
+#[derive(Debug, Args)]
+pub struct CentralArgs {
+    /// `postgres://owner@host/database`; a password may stand in it, in PGPASSWORD or in the file below.
+    #[arg(long, env = "WHOTBOX_ADMIN_URL", hide_env_values = true)]
+    pub admin_url: String,
+    /// A file with the operator's password on one line.
+    #[arg(long, value_name = "FILE")]
+    pub admin_password_file: Option<PathBuf>,
+}
+
+/// Settings that can be given as flags or `WHOTBOX_…` variables.
+#[derive(Debug, Args)]
+pub struct Flags {
+    /// Folder of the store, keys and certificate [default: ./data].
+    #[arg(long, global = true, env = "WHOTBOX_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Settings file [default: whotbox.toml here, if there is one].
+    #[arg(long, global = true, env = "WHOTBOX_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Addresses to listen on [default: 0.0.0.0:8080].
+    #[arg(long, global = true, env = "WHOTBOX_LISTEN", value_delimiter = ',', value_name = "ADDR")]
+    pub listen: Vec<SocketAddr>,
+    /// Protect the listener.
+    #[arg(long, global = true, env = "WHOTBOX_TLS")]
+    pub tls: Option<TlsFlag>,
+    /// Certificate chain, PEM.
+    #[arg(long, global = true, env = "WHOTBOX_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, global = true, env = "WHOTBOX_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// The address that join links carry, if not the one people came to.
+    #[arg(long, global = true, env = "WHOTBOX_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Let anyone register without an invite.
+    #[arg(long, global = true, env = "WHOTBOX_OPEN_REGISTRATION", num_args = 0..=1, default_missing_value = "true")]
+    pub open_registration: Option<bool>,
+    /// Central's PostgreSQL with the box's login, if not enrolled by command.
+    #[arg(long, global = true, env = "WHOTBOX_UPSTREAM", hide_env_values = true, value_name = "URL")]
+    pub upstream: Option<String>,
+    /// A private CA of central's, PEM.
+    #[arg(long, global = true, env = "WHOTBOX_UPSTREAM_CA", value_name = "FILE")]
+    pub upstream_ca: Option<PathBuf>,
+    /// Refuse generated, default and weak secrets.
+    #[arg(long, global = true, env = "WHOTBOX_PRODUCTION", num_args = 0..=1, default_missing_value = "true")]
+    pub production: Option<bool>,
+    /// What to log: error, warn, info, debug, or a filter.
+    #[arg(long, global = true, env = "WHOTBOX_LOG", value_name = "FILTER")]
+    pub log_level: Option<String>,
+    /// How to log.
+    #[arg(long, global = true, env = "WHOTBOX_LOG_FORMAT")]
+    pub log_format: Option<LogFlag>,
+}
+
+/// `--tls`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum TlsFlag {
+    /// Plain HTTP.
+    Off,
+    /// A certificate that the box makes and keeps.
+    SelfSigned,
+}
+
+/// `--log-format`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum LogFlag {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Flags {
+    /// The settings of flags and environment over those of the settings file.
+    ///
+    /// # Errors
+    /// [`crate::config::ConfigError`] for a settings file that cannot be used.
+    pub fn given(self) -> Result<Given, crate::config::ConfigError> {
+        let file = match &self.config {
+            Some(path) => Given::from_file(path)?,
+            None if PathBuf::from(FILE_NAME).exists() => Given::from_file(FILE_NAME.as_ref())?,
+            None => Given::default(),
+        };
+        let flags = Given {
+            data_dir: self.data_dir,
+            listen: (!self.listen.is_empty()).then_some(self.listen),
+            tls: self.tls.map(|tls| match tls {
+                TlsFlag::Off => TlsMode::Off,
+                TlsFlag::SelfSigned => TlsMode::SelfSigned,
+            }),
+            tls_cert: self.tls_cert,
+            tls_key: self.tls_key,
+            public_url: self.public_url,
+            open_registration: self.open_registration,
+            upstream: self.upstream,
+            upstream_ca: self.upstream_ca,
+            production: self.production,
+            log_level: self.log_level,
+            log_format: self.log_format.map(|format| match format {
+                LogFlag::Text => LogFormat::Text,
+                LogFlag::Json => LogFormat::Json,
+            }),
+            ..Given::default()
+        };
+        Ok(flags.over(file))
+    }
+}
