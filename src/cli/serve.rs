@@ -1,0 +1,182 @@
+//! `whotbox serve`: a whole box, from its data folder to its sockets, and its clean end.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::App;
+use crate::cli::banner::{self, Banner};
+use crate::cli::control::Failure;
+use crate::cli::{logs, open, socket, users};
+use crate::config::{Config, Tls as TlsSetting};
+use crate::http::edge::Edge;
+use crate::http::metrics::Metrics;
+use crate::http::serve::{Listen, Server, start};
+use crate::http::settings::Settings;
+use crate::http::tls::{Source, Tls};
+use crate::http::{self};
+use crate::jobs::housekeeping::Housekeeping;
+use crate::jobs::replication::Replication;
+use crate::jobs::{self, Job, Next};
+use crate::upstream::Link;
+
+/// The name of the first admin of a box that was started without `init`.
+const FIRST_ADMIN: &str = "admin";
+
+/// Runs the box until it is told to stop.
+///
+/// # Errors
+/// [`Failure`] in words for a person, where it cannot start.
+pub async fn serve(config: Config) -> Result<(), Failure> {
+    logs::start(&config.log_level, config.log_format);
+    let (mut terminate, mut interrupt) = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
+    let mut hangup = listen_for(SignalKind::hangup())?;
+    let running = Running::start(open(config)?).await?;
+    running.say()?;
+    loop {
+        // Waiting for a signal holds nothing, so dropping the other two loses none.
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => running.reload(),
+        }
+    }
+    running.stop().await;
+    Ok(())
+}
+
+fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::failed(error, "The system takes no more signal handlers: report this."))
+}
+
+/// A box that serves.
+struct Running {
+    app: Arc<App>,
+    server: Server,
+    tls: Option<Tls>,
+    first_password: Option<String>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Running {
+    async fn start(app: Arc<App>) -> Result<Self, Failure> {
+        let first_password = users::first_admin(&app, FIRST_ADMIN, None).await?;
+        let link = Arc::new(Link::default());
+        let stop = CancellationToken::new();
+        let tls = tls(&app)?;
+        let server = listen(&app, &link, tls.as_ref()).await?;
+        socket::listen(Arc::clone(&app), Arc::clone(&link), stop.clone()).map_err(|error| {
+            Failure::failed(format!("The admin socket cannot be made: {error}."), "Look at the data folder's owner and mode.")
+        })?;
+        let running = Self { app, server, tls, first_password, stop, tasks: TaskTracker::new() };
+        let app = &running.app;
+        running.begin(Replication::new(Arc::clone(app), link));
+        running.begin(Housekeeping { store: app.store.clone(), log_retention: app.config.log_retention });
+        running.begin(Watchdog { app: Arc::clone(app) });
+        Ok(running)
+    }
+
+    fn begin(&self, job: impl Job + 'static) {
+        self.tasks.spawn(jobs::run(job, self.app.store.watch(), self.stop.clone()));
+    }
+
+    /// Tells the terminal and systemd that the box is up.
+    fn say(&self) -> Result<(), Failure> {
+        let config = &self.app.config;
+        let addresses: &[SocketAddr] = self.server.addresses();
+        let admin = self.first_password.as_deref().map(|password| (FIRST_ADMIN, password));
+        let (tls, public_url) = (self.tls.is_some(), config.public_url.as_deref());
+        let banner = Banner { addresses, tls, public_url, admin };
+        banner::write(&mut std::io::stdout().lock(), &banner)
+            .map_err(|error| Failure::failed(error, "Start it with a terminal or a log to write to."))?;
+        let (version, data_dir) = (env!("CARGO_PKG_VERSION"), config.data_dir.display());
+        tracing::info!(version, box_id = %self.app.box_id, ?addresses, tls, %data_dir, "the box is up");
+        notify(&[NotifyState::Ready, NotifyState::Status("serving")]);
+        Ok(())
+    }
+
+    /// Reads the certificate again.
+    fn reload(&self) {
+        let Some(tls) = &self.tls else { return };
+        match tls.reload(self.app.clock.now()) {
+            Ok(()) => tracing::info!("the certificate was read again"),
+            Err(error) => tracing::error!(%error, "the certificate cannot be read; the old one stays"),
+        }
+    }
+
+    /// Answers what is under way, closes sockets, stops the jobs, and closes the store.
+    async fn stop(self) {
+        tracing::info!("the box stops");
+        notify(&[NotifyState::Stopping]);
+        let whole = self.server.drain().await;
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.app.store.close();
+        tracing::info!(whole, "the box has stopped");
+    }
+}
+
+fn notify(states: &[NotifyState<'_>]) {
+    // Without systemd there is nobody to tell.
+    drop(sd_notify::notify(states));
+}
+
+fn tls(app: &App) -> Result<Option<Tls>, Failure> {
+    let source = match &app.config.tls {
+        TlsSetting::Off => return Ok(None),
+        TlsSetting::Files { cert, key } => Source::Files { cert: cert.clone(), key: key.clone() },
+        TlsSetting::SelfSigned => Source::SelfSigned { folder: app.config.data_dir.clone(), names: names(&app.config) },
+    };
+    let hint = "Give a PEM certificate chain and its key, or use --tls self-signed.";
+    Tls::open(source, app.clock.now()).map(Some).map_err(|error| Failure::failed(error, hint))
+}
+
+/// The names and addresses that a self-made certificate is for.
+fn names(config: &Config) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), "whot.local".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let own = config.listen.iter().map(SocketAddr::ip).filter(|ip| !ip.is_unspecified());
+    let own: Vec<IpAddr> = own.chain([banner::lan_address()]).collect();
+    for name in own.iter().map(IpAddr::to_string) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+async fn listen(app: &Arc<App>, link: &Arc<Link>, tls: Option<&Tls>) -> Result<Server, Failure> {
+    let metrics = Arc::new(Metrics::new());
+    let resources = http::resources::all(app, link, &metrics);
+    let (proxies, origins) = (app.config.proxies.clone(), app.config.origins.clone());
+    let settings = Settings { proxies, origins, ..Settings::default() };
+    let (clock, entropy) = (Arc::clone(&app.clock), Arc::clone(&app.entropy));
+    let edge = Edge::new(resources, settings, clock, entropy, move |served| metrics.served(served));
+    let config = tls.map(|tls| Arc::clone(&tls.config));
+    let addresses = app.config.listen.iter();
+    let listens: Vec<Listen> = addresses.map(|address| Listen { address: *address, tls: config.clone() }).collect();
+    start(&listens, &edge)
+        .await
+        .map_err(|error| Failure::unreachable(error, "Choose another address with --listen, or stop what uses this one."))
+}
+
+/// Tells systemd that the box lives, as long as its store can be read.
+struct Watchdog {
+    app: Arc<App>,
+}
+
+impl Job for Watchdog {
+    async fn step(&mut self) -> Next {
+        let Some(limit) = sd_notify::watchdog_enabled() else { return Next::After(Duration::from_secs(3600)) };
+        if self.app.store.read().is_ok() {
+            notify(&[NotifyState::Watchdog]);
+        }
+        Next::After(limit / 3)
+    }
+}

@@ -1,0 +1,80 @@
+//! Who calls: the bearer's token or a service's, checked against the store, as the first act of every handler.
+//!
+//! What a caller may do is identity's to say, by values that only its checks can build.
+
+use hyper::header::HeaderName;
+
+use crate::app::App;
+use crate::http::problem::{Code, Problem};
+use crate::http::request::Req;
+use crate::identity::access::{Caller, Denied, Service};
+use crate::store::fault::Fault;
+
+/// The header that another service of the owner's proves itself with.
+const S2S: HeaderName = HeaderName::from_static("x-s2s-token");
+
+/// The caller, signed in and not suspended. Whoever must change the password may do little else: see [`settled`].
+///
+/// # Errors
+/// 401 `unauthenticated`, 403 `account_suspended`.
+pub fn caller(app: &App, req: &Req) -> Result<Caller, Problem> {
+    let snapshot = app.store.read().map_err(fault)?;
+    let caller = app.identity.caller(&snapshot, app.clock.now(), req.bearer()).map_err(denied)?;
+    req.authenticated(&caller.id());
+    Ok(caller)
+}
+
+/// [`caller`], whose password is an own one.
+///
+/// # Errors
+/// As [`caller`], and 403 `password_change_required`.
+pub fn settled(app: &App, req: &Req) -> Result<Caller, Problem> {
+    let caller = caller(app, req)?;
+    caller.settled().map_err(denied)?;
+    Ok(caller)
+}
+
+/// The service that calls, if it shows its token.
+#[must_use]
+pub fn service(app: &App, req: &Req) -> Option<Service> {
+    app.identity.s2s(req.header(&S2S)?.as_bytes())
+}
+
+/// Lets a service or an admin in.
+///
+/// # Errors
+/// As [`settled`], and 403 `forbidden`.
+pub fn service_or_admin(app: &App, req: &Req) -> Result<(), Problem> {
+    if service(app, req).is_some() {
+        return Ok(());
+    }
+    settled(app, req)?.admin().map(drop).map_err(denied)
+}
+
+/// What a refusal of identity's is to a client.
+#[must_use]
+pub fn denied(denied: Denied) -> Problem {
+    match denied {
+        Denied::Unauthenticated => Code::Unauthenticated.into(),
+        Denied::Suspended => Code::AccountSuspended.into(),
+        Denied::Forbidden => Code::Forbidden.into(),
+        Denied::PasswordChangeRequired => Code::PasswordChangeRequired.into(),
+        Denied::Store(error) => fault(error),
+    }
+}
+
+/// What a failure of the store is to a client. Its words go to the log.
+#[must_use]
+pub fn fault(fault: Fault) -> Problem {
+    match fault {
+        Fault::Busy => Code::Busy.into(),
+        Fault::Unavailable(_) | Fault::Closed => {
+            tracing::error!(%fault, "the store refused a request");
+            Code::Unavailable.into()
+        }
+        Fault::Full => Code::StorageFull.into(),
+        Fault::Corrupt { .. } | Fault::Newer { .. } | Fault::Duplicate { .. } | Fault::Panicked => {
+            Problem::internal(&fault)
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The box's figures in the form of OpenMetrics: names with units, and no label that a person could choose.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::app::App;
+use crate::http::edge::Served;
+use crate::upstream::Link;
+use crate::upstream::report::report;
+use crate::upstream::state::State;
+
+/// Labels of a request: the route's pattern, never its path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: String,
+    route: &'static str,
+    status: u16,
+}
+
+/// The figures of one box.
+pub struct Metrics {
+    /// All of them.
+    pub registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    duration: Histogram,
+    sockets: Gauge,
+    commits: Counter<u64, AtomicU64>,
+    commit_failures: Counter<u64, AtomicU64>,
+    queued: Gauge,
+    backlog: Gauge,
+    dead_letters: Gauge,
+    connected: Gauge,
+    last_success: Gauge,
+    clock_trusted: Gauge,
+}
+
+impl Metrics {
+    /// Figures that start at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("whotbox");
+        registry.register("build", "The program's version", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
+        let metrics = Self {
+            registry: Registry::default(),
+            requests: Family::default(),
+            // From half a millisecond to eight seconds.
+            duration: Histogram::new(exponential_buckets(0.0005, 2.0, 15)),
+            sockets: Gauge::default(),
+            commits: Counter::default(),
+            commit_failures: Counter::default(),
+            queued: Gauge::default(),
+            backlog: Gauge::default(),
+            dead_letters: Gauge::default(),
+            connected: Gauge::default(),
+            last_success: Gauge::default(),
+            clock_trusted: Gauge::default(),
+        };
+        registry.register("http_requests", "Requests answered", metrics.requests.clone());
+        let (name, help) = ("http_request_duration", "Time to an answer");
+        registry.register_with_unit(name, help, Unit::Seconds, metrics.duration.clone());
+        registry.register("websocket_connections", "Open subscriptions of sockets", metrics.sockets.clone());
+        registry.register("store_commits", "Commits on the disk", metrics.commits.clone());
+        registry.register("store_commit_failures", "Commits that failed", metrics.commit_failures.clone());
+        registry.register("store_queue_commands", "Commands that wait", metrics.queued.clone());
+        registry.register("replication_backlog_records", "Changes not confirmed by central", metrics.backlog.clone());
+        registry.register("replication_rejected_records", "Rows that central refuses", metrics.dead_letters.clone());
+        registry.register("replication_connected", "1 while central answers", metrics.connected.clone());
+        let (name, help) = ("replication_last_success_timestamp", "When central last confirmed anything");
+        registry.register_with_unit(name, help, Unit::Seconds, metrics.last_success.clone());
+        registry.register("clock_trusted", "1 while the wall clock is trusted", metrics.clock_trusted.clone());
+        Self { registry, ..metrics }
+    }
+
+    /// Counts an answered request.
+    pub fn served(&self, served: &Served<'_>) {
+        let labels = RequestLabels { method: served.method.to_string(), route: served.route, status: served.status };
+        self.requests.get_or_create(&labels).inc();
+        self.duration.observe(served.took.as_secs_f64());
+    }
+
+    /// Takes the figures that stand somewhere else.
+    pub fn observe(&self, app: &App, link: &Link) {
+        let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let figures = app.store.figures();
+        let raise = |counter: &Counter<u64, AtomicU64>, to: u64| {
+            counter.inc_by(to.saturating_sub(counter.get()));
+        };
+        raise(&self.commits, figures.commits);
+        raise(&self.commit_failures, figures.failures);
+        self.queued.set(signed(figures.queued));
+        self.sockets.set(signed(app.hub.subscriptions()));
+        self.clock_trusted.set(app.clock.wall().trusted.into());
+        let known = link.status.known();
+        self.connected.set(matches!(known.state, State::Live | State::CatchingUp).into());
+        self.last_success.set(known.last_sync_at.map_or(0, |at| at.seconds()));
+        if let Ok(report) = report(app, link) {
+            self.backlog.set(signed(report.backlog));
+            self.dead_letters.set(i64::try_from(report.dead_letters).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,102 @@
+//! What keeps a box in sight: liveness, readiness, metrics, and the account of replication.
+//!
+//! Must not hold a secret or a person's name; `/metrics` asks for the service token or an admin all the same.
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::text::encode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::http::auth;
+use crate::http::metrics::Metrics;
+use crate::http::problem::{Code, Problem};
+use crate::http::reply::{self, Response};
+use crate::http::request::Req;
+use crate::http::route::{Resource, get, post};
+use crate::upstream::Link;
+use crate::upstream::report::{ReplicationReport, report};
+
+/// The text format of metrics.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What the handlers need.
+#[derive(Clone)]
+pub struct Operations {
+    /// The box.
+    pub app: Arc<App>,
+    /// Replication.
+    pub link: Arc<Link>,
+    /// The figures.
+    pub metrics: Arc<Metrics>,
+}
+
+/// `GET /readyz`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Ready {
+    /// `ready`: the store decides.
+    status: &'static str,
+    /// `open`.
+    store: &'static str,
+    /// The state of replication; none of them makes a box unready.
+    replication: &'static str,
+    /// `ok`, or why expiry waits.
+    expiry: String,
+    /// Open subscriptions of sockets.
+    websockets: u64,
+}
+
+/// The table.
+#[must_use]
+pub fn resource(operations: &Operations) -> Resource {
+    Resource::new(
+        "operations",
+        vec![
+            get("/healthz", "The process can serve.").public().gives("text/plain").to(operations, healthz),
+            get("/readyz", "The store is open.").public().reply::<Ready>(200).to(operations, readyz),
+            get("/metrics", "Figures for Prometheus.").or_service().gives(OPENMETRICS).to(operations, metrics),
+            get("/api/v1/admin/replication", "How replication stands.")
+                .reply::<ReplicationReport>(200)
+                .to(operations, replication),
+            post("/api/v1/admin/replication/sync", "Go on sending now.").empty(202).to(operations, sync_now),
+        ],
+    )
+}
+
+async fn healthz(_: Operations, _: Req) -> Result<Response, Problem> {
+    Ok(reply::text("ok\n"))
+}
+
+async fn readyz(operations: Operations, _: Req) -> Result<Response, Problem> {
+    if operations.app.store.read().is_err() {
+        return Err(Problem::new(Code::Unavailable).detail("The store is not open."));
+    }
+    Ok(reply::ok(&Ready {
+        status: "ready",
+        store: "open",
+        replication: operations.link.status.known().state.name(),
+        expiry: "ok".to_owned(),
+        websockets: operations.app.hub.subscriptions(),
+    }))
+}
+
+async fn metrics(operations: Operations, req: Req) -> Result<Response, Problem> {
+    auth::service_or_admin(&operations.app, &req)?;
+    operations.metrics.observe(&operations.app, &operations.link);
+    let mut text = String::new();
+    encode(&mut text, &operations.metrics.registry).map_err(|error| Problem::internal(&error))?;
+    Ok(reply::bytes_of(hyper::StatusCode::OK, OPENMETRICS, text))
+}
+
+async fn replication(operations: Operations, req: Req) -> Result<Response, Problem> {
+    auth::settled(&operations.app, &req)?.admin().map_err(auth::denied)?;
+    let report = report(&operations.app, &operations.link).map_err(auth::fault)?;
+    Ok(reply::ok(&report))
+}
+
+async fn sync_now(operations: Operations, req: Req) -> Result<Response, Problem> {
+    auth::settled(&operations.app, &req)?.admin().map_err(auth::denied)?;
+    operations.link.wake.notify_one();
+    Ok(reply::accepted())
+}
