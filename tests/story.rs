@@ -1,0 +1,7 @@
+//! Whole evenings through the real program: what a person does, in the order in which a person does it.
+
+mod compare;
+mod evening;
+mod kill;
+mod match_play;
+mod secrecy;
