@@ -16,7 +16,8 @@ use crate::base::keys::{MasterKey, Purpose};
 use crate::base::time::Clock;
 use crate::catalog::{self, Unfit};
 use crate::config::secrets::{self, OldVariables};
-use crate::config::{Config, ConfigError};
+use crate::config::{CodeSender, Config, ConfigError};
+use crate::identity;
 use crate::live::hub::Hub;
 use crate::store::fault::Fault;
 use crate::store::medium::{FileMedium, Medium};
@@ -38,6 +39,8 @@ pub struct App {
     pub store: Store,
     /// Who is connected.
     pub hub: Arc<Hub>,
+    /// Accounts and sign-in.
+    pub identity: Arc<identity::service::Service>,
     /// This box.
     pub box_id: Uuid,
 }
@@ -98,7 +101,21 @@ impl App {
             listener: hub.listener(),
         })?;
         let box_id = identify(&store, &secrets.master, &*entropy, &*clock)?;
-        Ok(Arc::new(Self { config, clock, entropy, store, hub, box_id }))
+        let identity = Arc::new(identity::service::Service::new(identity::service::Setup {
+            master: &secrets.master,
+            jwt: &secrets.jwt,
+            s2s: Some(secrets.s2s),
+            box_id,
+            entropy: Arc::clone(&entropy),
+            started: clock.now(),
+            open_registration: config.open_registration,
+            codes: match config.code_sender {
+                CodeSender::Owner => identity::service::CodeSender::Owner,
+                CodeSender::Webhook => identity::service::CodeSender::Webhook,
+                CodeSender::Off => identity::service::CodeSender::Off,
+            },
+        }));
+        Ok(Arc::new(Self { config, clock, entropy, store, hub, identity, box_id }))
     }
 }
 

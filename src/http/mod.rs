@@ -49,16 +49,20 @@
 //! Lists: `let page = req.page()?;`, then `reply::list(&items, next)`; the table says `.list::<Shelf>()`.
 //! Sockets: the table says [`route::socket`], the handler ends in [`socket::accept`].
 
+pub mod auth;
 pub mod body;
 pub mod connections;
 pub mod edge;
 pub mod forwarded;
 pub mod meta;
+pub mod metrics;
 pub mod openapi;
+pub mod operations;
 pub mod prefix;
 pub mod problem;
 pub mod reply;
 pub mod request;
+pub mod resources;
 pub mod route;
 pub mod serve;
 pub mod settings;

@@ -109,6 +109,7 @@ codes! {
     TooManyConnections 429 "too_many_connections" "Too many connections" "This account has too many open connections. Close one."
     Internal 500 "internal" "Our fault" "The box failed. The request id helps its owner to find out why."
     Busy 503 "busy" "Busy" "The box has more to do than it can. Try again soon."
+    StorageFull 507 "storage_full" "Disk full" "The disk of the box is full. Ask its owner to make room."
     Unavailable 503 "unavailable" "Not available now" "This part of the box is not available now. Try again later."
 }
 
