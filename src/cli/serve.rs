@@ -72,7 +72,10 @@ impl Running {
         let tls = tls(&app)?;
         let server = listen(&app, &link, tls.as_ref()).await?;
         socket::listen(Arc::clone(&app), Arc::clone(&link), stop.clone()).map_err(|error| {
-            Failure::failed(format!("The admin socket cannot be made: {error}."), "Look at the data folder's owner and mode.")
+            Failure::failed(
+                format!("The admin socket cannot be made: {error}."),
+                "Look at the data folder's owner and mode.",
+            )
         })?;
         let running = Self { app, server, tls, first_password, stop, tasks: TaskTracker::new() };
         let app = &running.app;
@@ -161,9 +164,9 @@ async fn listen(app: &Arc<App>, link: &Arc<Link>, tls: Option<&Tls>) -> Result<S
     let config = tls.map(|tls| Arc::clone(&tls.config));
     let addresses = app.config.listen.iter();
     let listens: Vec<Listen> = addresses.map(|address| Listen { address: *address, tls: config.clone() }).collect();
-    start(&listens, &edge)
-        .await
-        .map_err(|error| Failure::unreachable(error, "Choose another address with --listen, or stop what uses this one."))
+    start(&listens, &edge).await.map_err(|error| {
+        Failure::unreachable(error, "Choose another address with --listen, or stop what uses this one.")
+    })
 }
 
 /// Tells systemd that the box lives, as long as its store can be read.

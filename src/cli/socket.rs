@@ -72,7 +72,9 @@ async fn answer(app: Arc<App>, link: Arc<Link>, mut stream: UnixStream) {
     let line = Secret::new(line);
     let result = match serde_json::from_str::<Request>(line.expose()) {
         Ok(request) => perform(&app, &link, request).await,
-        Err(_) => Err(Failure::usage("The running box does not know this command.", "Use the box's own version of whotbox.")),
+        Err(_) => {
+            Err(Failure::usage("The running box does not know this command.", "Use the box's own version of whotbox."))
+        }
     };
     let mut answer = serde_json::to_vec(&result).unwrap_or_default();
     answer.push(b'\n');
@@ -102,6 +104,9 @@ pub async fn ask(data_dir: &Path, request: &Request) -> Option<Result<Value, Fai
         serde_json::from_slice::<Result<Value, Failure>>(&answer).map_err(std::io::Error::other)
     };
     Some(exchange.await.unwrap_or_else(|error| {
-        Err(Failure::unreachable(format!("The running box did not answer: {error}."), "Look at its log, or restart it."))
+        Err(Failure::unreachable(
+            format!("The running box did not answer: {error}."),
+            "Look at its log, or restart it.",
+        ))
     }))
 }

@@ -7,6 +7,7 @@ pub mod access;
 pub mod accounts;
 pub mod cleanup;
 pub mod codes;
+pub mod console;
 pub mod error;
 pub mod legacy;
 pub mod login;
