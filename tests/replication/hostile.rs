@@ -20,7 +20,7 @@ const HOSTILE: &[&str] = &[
     "select * from replication.box_status",
     "table identity.user_login_attempts",
     "copy identity.user_login_attempts to stdout",
-    "copy identity.user_login_attempts to '/tmp/whotbox-hostile'",
+    "copy identity.user_login_attempts to 'hostile.txt'",
     "copy identity.user_login_attempts from program 'id'",
     "insert into identity.user_login_attempts values ('{other}', 'x', 'x', null, 'x', null, now())",
     "update identity.user_login_attempts set outcome = 'x'",
