@@ -2,8 +2,13 @@
 //!
 //! Owns the tables `customer.*`. Uses identity's functions for users; knows nothing of matches or messages.
 
+pub mod error;
+pub mod invites;
 pub mod records;
+pub mod redeem;
 pub mod relationships;
+mod secrets;
+pub mod service;
 #[cfg(test)]
 pub mod testing;
 

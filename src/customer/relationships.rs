@@ -3,14 +3,20 @@
 //! An entitlement is never stored: it is an active relationship between two active users, read when asked for.
 
 use crate::base::id::UserId;
+use crate::base::notice::Notice;
 use crate::base::text::{Alias, Username};
 use crate::base::time::Timestamp;
+use crate::customer::error::Error;
 use crate::customer::records::{ACTIVE_OF_CUSTOMER, BY_CUSTOMER, BY_DISTRIBUTOR, BY_PAIR, Relationship};
+use crate::identity::access::Distributor;
+use crate::identity::accounts;
+use crate::identity::error::Error as IdentityError;
 use crate::identity::users;
 use crate::store::fault::Fault;
 use crate::store::key::Key;
 use crate::store::page::{Listed, Page};
 use crate::store::read::{Read, ReadExt};
+use crate::store::tx::Tx;
 
 /// A relationship as other domains and the API see one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +145,25 @@ pub fn of_customer(read: &(impl Read + ?Sized), customer: UserId) -> Result<Opti
 /// [`Fault`] where they cannot be read.
 pub fn of_distributor(read: &(impl Read + ?Sized), distributor: UserId, page: &Page) -> Result<Listed<Bond>, Fault> {
     Ok(read.list_by::<Relationship>(BY_DISTRIBUTOR, &Key::of(distributor), page)?.map(Bond::from))
+}
+
+/// Ends a distributor's relationship with a customer: they may chat no more from this commit on. What was archived
+/// stays. One that has ended stays ended.
+///
+/// # Errors
+/// [`Error::NotFound`] where the two never had one.
+pub fn end(tx: &mut Tx<'_>, now: Timestamp, owner: &Distributor, customer: UserId) -> Result<(), Error> {
+    let active = tx.find::<Relationship>(ACTIVE_OF_CUSTOMER, &Key::of(customer))?;
+    let Some(row) = active.filter(|row| row.distributor_id == owner.id()) else {
+        return of_pair(tx, customer, owner.id())?.map(drop).ok_or(Error::NotFound);
+    };
+    tx.put(&Relationship { ended_at: Some(now), ..row })?;
+    tx.notify(Notice::UserChanged(owner.id()));
+    match accounts::set_distributor(tx, now, customer, None) {
+        // An erased account has nothing left to change.
+        Ok(()) | Err(IdentityError::NotFound) => Ok(()),
+        Err(other) => Err(other.into()),
+    }
 }
 
 #[cfg(test)]
