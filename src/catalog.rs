@@ -1,5 +1,6 @@
 //! The catalogue: every table of the box in one list, and the check that a store fits this binary.
 
+use crate::chat;
 use crate::customer;
 use crate::identity;
 use crate::store::fault::Fault;
@@ -22,6 +23,7 @@ pub fn tables() -> Vec<TableInfo> {
     ];
     all.extend(identity::tables());
     all.extend(customer::tables());
+    all.extend(chat::tables());
     all.sort_by_key(|table| table.id.number);
     all
 }

@@ -13,6 +13,8 @@ pub mod identity;
 
 pub mod customer;
 
+pub mod chat;
+
 pub mod catalog;
 
 pub mod live;

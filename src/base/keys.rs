@@ -39,6 +39,8 @@ pub enum Purpose {
     Pseudonym,
     /// The message-authentication key of the audit chain.
     Audit,
+    /// The message-authentication key of the chat's key file.
+    KeyFile,
 }
 
 impl Purpose {
@@ -58,6 +60,7 @@ impl Purpose {
             Self::Answer => "answer",
             Self::Pseudonym => "pseudonym",
             Self::Audit => "audit-mac",
+            Self::KeyFile => "key-file",
         };
         format!("whotbox/{name}")
     }

@@ -2,6 +2,7 @@
 
 use crate::base::entropy::{Entropy, SeededEntropy};
 use crate::chat::audit::*;
+use crate::store::record::Record as _;
 use crate::store::testing::store;
 use crate::store::writer::Store;
 
@@ -18,6 +19,8 @@ fn trail(store: &Store, links: u64) {
         store.write_blocking(move |tx, now| note(tx, now, deed)).unwrap();
     }
 }
+
+type Change = Box<dyn FnOnce(&mut Tx<'_>) -> Result<(), Fault> + Send>;
 
 fn meddle(store: &Store, change: impl FnOnce(&mut Tx<'_>) -> Result<(), Fault> + Send + 'static) {
     store.write_blocking(move |tx, _| change(tx)).unwrap();
@@ -53,7 +56,7 @@ fn every_deletion_edit_insertion_and_swap_is_found_a_hundred_times_each() {
             tx.put(&Audit { seq: other.seq, ..one.clone() })?;
             tx.put(&Audit { seq: one.seq, ..other })
         };
-        let changes: Vec<Box<dyn FnOnce(&mut Tx<'_>) -> Result<(), Fault> + Send>> = vec![
+        let changes: Vec<Change> = vec![
             Box::new(move |tx| tx.delete::<Audit>(&link(tx, pick).key())),
             Box::new(move |tx| {
                 let edited = Audit { reason: "a better reason".parse().unwrap(), ..link(tx, pick) };

@@ -102,8 +102,7 @@ impl FileKeys {
         out.extend_from_slice(&count);
         for bucket in buckets {
             let head = entry_head(bucket.id, bucket.created_at, &bucket.kind.to_bytes());
-            let wrapped =
-                aead::seal(&wrap_key, entropy, &self.entry_binding(wrap_version, &head), bucket.key.expose());
+            let wrapped = aead::seal(&wrap_key, entropy, &self.entry_binding(wrap_version, &head), bucket.key.expose());
             out.extend_from_slice(&head);
             out.extend_from_slice(&wrapped);
         }

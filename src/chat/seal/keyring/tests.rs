@@ -92,7 +92,8 @@ fn a_rotation_keeps_every_key_and_a_temporary_file_left_by_a_power_cut_does_no_h
     let dir = tempfile::tempdir().unwrap();
     let ring_now = ring(dir.path(), 1);
     ring_now.ensure(&[PAIR], now()).unwrap();
-    let (before, key) = (std::fs::read(dir.path().join("chat.keys")).unwrap(), *ring_now.current(PAIR).unwrap().key.expose());
+    let (before, key) =
+        (std::fs::read(dir.path().join("chat.keys")).unwrap(), *ring_now.current(PAIR).unwrap().key.expose());
     ring_now.rotate().unwrap();
     let after = ring(dir.path(), 2);
     assert_eq!((after.status().wrap_version, *after.current(PAIR).unwrap().key.expose()), (2, key));

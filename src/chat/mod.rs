@@ -1,0 +1,40 @@
+//! Chat: conversations, messages, moderation, retention and legal hold.
+//!
+//! ```text
+//!   send ──seal (two copies, two keys)──▶ one transaction ──▶ participants' copy · archive copy
+//!   read ──▶ vanishes from both lists at once ──▶ participants' copy destroyed within the shred window
+//!   review ──audit row on disk──▶ archive copy opened
+//!   expiry ──doomed (hold looked at) ──▶ bucket keys destroyed ──▶ rows deleted
+//! ```
+//!
+//! Owns the tables `chat.*` and the key file. Plain text exists in memory only: [`body::Body`] and [`seal::Open`] are
+//! wiped when dropped, and nothing but [`seal::Sealed`] can be stored. Knows no HTTP and no matches.
+
+pub mod audit;
+pub mod body;
+pub mod conversations;
+pub mod destroy;
+pub mod error;
+pub mod hold;
+pub mod messages;
+mod records;
+pub mod retention;
+pub mod review;
+pub mod seal;
+pub mod service;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use crate::store::table::TableInfo;
+
+/// Every table of chat, for the catalogue.
+#[must_use]
+pub fn tables() -> Vec<TableInfo> {
+    vec![
+        TableInfo::of::<records::Conversation>(),
+        TableInfo::of::<records::Message>(),
+        TableInfo::of::<records::Audit>(),
+    ]
+}

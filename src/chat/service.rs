@@ -1,0 +1,388 @@
+//! The service: chat's keys and settings, and the ways in that need both keys and store.
+//!
+//! Sealing happens before a command is queued and opening after it is committed; transactions see sealed bytes alone.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::base::aead::Integrity;
+use crate::base::digest::{Key as DigestKey, keyed};
+use crate::base::entropy::Entropy;
+use crate::base::id::{AuditId, ConversationId, MessageId, UserId};
+use crate::base::keys::{MasterKey, Purpose};
+use crate::base::text::ClientId;
+use crate::base::time::{Clock, Timestamp};
+use crate::chat::body::Body;
+use crate::chat::conversations::{ConversationInfo, joined};
+use crate::chat::error::Error;
+use crate::chat::hold;
+use crate::chat::messages::{self, Draft, may_send, place_after, sent_before};
+use crate::chat::records::{Message, StoredCopy};
+use crate::chat::retention::Status;
+use crate::chat::review::{self, Admission, Grounds};
+use crate::chat::seal::bucket::{Bucket, Kind};
+use crate::chat::seal::file::{FileKeys, KeyFileError};
+use crate::chat::seal::keyring::{Keyring, KeyringStatus};
+use crate::chat::seal::{self, Binding, CopyKind, Open};
+use crate::identity::access::{Caller, Moderator};
+use crate::store::fault::Fault;
+use crate::store::key::Key;
+use crate::store::once::{Done, OnceKey, once};
+use crate::store::page::{Listed, Page};
+use crate::store::read::{Read, ReadExt};
+use crate::store::writer::Store;
+
+/// The key file's name within the data folder.
+pub const KEY_FILE: &str = "chat.keys";
+/// How often a message is sealed again because its bucket was being replaced. Once is rare.
+const MAX_RESEALS: usize = 5;
+
+/// What can be set.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// How long the archive keeps a message.
+    pub archive: Duration,
+    /// How soon a vanished copy is scrubbed at the latest.
+    pub shred: Duration,
+    /// How long after the release of a hold nothing expires.
+    pub grace: Duration,
+}
+
+/// What the service is opened with.
+pub struct Setup {
+    /// The key file.
+    pub path: PathBuf,
+    /// This box.
+    pub box_id: Uuid,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where randomness comes from.
+    pub entropy: Arc<dyn Entropy>,
+    /// What can be set.
+    pub settings: Settings,
+}
+
+/// Chat's keys, settings and state in memory.
+pub struct Service {
+    pub(in crate::chat) keyring: Arc<Keyring>,
+    pub(in crate::chat) clock: Arc<dyn Clock>,
+    pub(in crate::chat) settings: Settings,
+    pub(in crate::chat) status: Mutex<Status>,
+    /// One destroys at a time: the schedule, or a run by hand.
+    pub(in crate::chat) destroying: tokio::sync::Mutex<()>,
+    pseudonym: DigestKey,
+    box_id: Uuid,
+    alarms: AtomicU64,
+}
+
+/// The text of a message, as far as there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Text {
+    /// It can be read.
+    Readable(Body),
+    /// It has vanished.
+    Gone,
+    /// What is stored was changed, or its key is gone: `integrity`.
+    Damaged,
+}
+
+/// A message as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageInfo {
+    /// Its id.
+    pub id: MessageId,
+    /// Its conversation.
+    pub conversation_id: ConversationId,
+    /// Its number in the conversation.
+    pub seq: u64,
+    /// Who wrote it.
+    pub sender_id: UserId,
+    /// The text.
+    pub text: Text,
+    /// The client's own id of it; gone with the text.
+    pub client_message_id: Option<ClientId>,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When the archive copy goes.
+    pub expires_at: Timestamp,
+    /// When the recipient's device had it.
+    pub delivered_at: Option<Timestamp>,
+    /// When the recipient had read it.
+    pub read_at: Option<Timestamp>,
+    /// When it left both lists.
+    pub vanished_at: Option<Timestamp>,
+}
+
+/// A review that was noted: the archive of a conversation.
+pub struct Reviewed {
+    /// The conversation.
+    pub conversation: ConversationInfo,
+    /// A page of its messages, oldest first.
+    pub messages: Listed<MessageInfo>,
+    /// The audit row that was on the disk before anything was opened.
+    pub audit_id: AuditId,
+}
+
+impl Service {
+    /// Reads the key file and checks it. Nothing is written.
+    ///
+    /// # Errors
+    /// [`KeyFileError`]: a wrong master key, a damaged file, or none where the store has messages.
+    pub fn open(master: &MasterKey, setup: Setup, read: &impl Read) -> Result<Self, KeyFileError> {
+        let Setup { path, box_id, clock, entropy, settings } = setup;
+        // A store that cannot be read counts as used: better no start than a new key file beside old messages.
+        let used = read.list::<Message>(&Key::new(), &Page::first(1)).map_or(true, |rows| !rows.items.is_empty());
+        if used && !path.exists() {
+            return Err(KeyFileError::Missing);
+        }
+        let keyring = Keyring::open(path, FileKeys::new(master, box_id), entropy)?;
+        Ok(Self {
+            keyring: Arc::new(keyring),
+            clock,
+            settings,
+            status: Mutex::new(Status::default()),
+            destroying: tokio::sync::Mutex::new(()),
+            pseudonym: master.derive(Purpose::Pseudonym),
+            box_id,
+            alarms: AtomicU64::new(0),
+        })
+    }
+
+    /// Sends a message: seals both copies, then commits them. A client id seen before finds the first message.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a foreign conversation, [`Error::NotEntitled`], [`Error::Keys`], or the store's.
+    pub async fn send(
+        &self,
+        store: &Store,
+        caller: &Caller,
+        conversation: ConversationId,
+        open: &Open,
+        key: Option<OnceKey>,
+    ) -> Result<Done<MessageId>, Error> {
+        let digest = open.client_message_id.as_ref().map(|id| self.client_digest(id));
+        for _ in 0..MAX_RESEALS {
+            // Looked at before too, so that nobody makes the box write keys for a conversation that is not theirs.
+            let read = store.read()?;
+            joined(&read, caller.id(), conversation)?;
+            if sent_before(&read, caller.id(), conversation, digest)?.is_none() && key.is_none() {
+                may_send(&read, caller.id(), conversation)?;
+            }
+            drop(read);
+            let draft = self.draft(caller.id(), conversation, open, digest).await?;
+            let (keyring, sender) = (Arc::clone(&self.keyring), caller.clone());
+            let sent = store
+                .write(move |tx, now| once(tx, now, key, |tx| messages::send(tx, &sender, &draft, &keyring)))
+                .await;
+            match sent {
+                Err(Error::Stale) => {}
+                done => return done,
+            }
+        }
+        Err(Fault::Busy.into())
+    }
+
+    async fn draft(
+        &self,
+        sender: UserId,
+        conversation: ConversationId,
+        open: &Open,
+        client_digest: Option<[u8; 32]>,
+    ) -> Result<Draft, Error> {
+        let wall = self.clock.wall();
+        let expires_at = wall.now.plus(self.settings.archive);
+        let (ours, archive) = (Kind::Participants(conversation), Kind::day_of(expires_at));
+        self.ensure(&[ours, archive]).await?;
+        let (Some(ours), Some(archive)) = (self.keyring.current(ours), self.keyring.current(archive)) else {
+            return Err(Fault::Busy.into());
+        };
+        let message = self.keyring.entropy().id(wall.now);
+        let binding = Binding { box_id: self.box_id, conversation, message, sender, created_at: wall.now };
+        let copy = |kind, bucket: &Bucket| {
+            StoredCopy::new(bucket.id, &seal::seal(kind, bucket, &binding, open, self.keyring.entropy()))
+        };
+        Ok(Draft {
+            id: message,
+            conversation,
+            client_digest,
+            participants: copy(CopyKind::Participants, &ours),
+            archive: copy(CopyKind::Archive, &archive),
+            created_at: wall.now,
+            dated: wall.trusted,
+            expires_at,
+        })
+    }
+
+    /// Makes sure that buckets exist, durably, without blocking the runtime.
+    pub(in crate::chat) async fn ensure(&self, kinds: &[Kind]) -> Result<(), Error> {
+        if kinds.iter().all(|kind| self.keyring.current(*kind).is_some()) {
+            return Ok(());
+        }
+        let (keyring, kinds, now) = (Arc::clone(&self.keyring), kinds.to_vec(), self.clock.now());
+        blocking(move || keyring.ensure(&kinds, now)).await
+    }
+
+    /// The visible messages of a conversation for one who takes part, oldest first, after a message or a place.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn list(
+        &self,
+        read: &impl Read,
+        caller: &Caller,
+        conversation: ConversationId,
+        after: Option<MessageId>,
+        page: Page,
+    ) -> Result<Listed<MessageInfo>, Error> {
+        joined(read, caller.id(), conversation)?;
+        // A message that is gone for good is older than all that is left, so the list starts at its front then.
+        let known = after.map(|id| read.get::<Message>(&Key::of(id))).transpose()?.flatten();
+        let known = known.filter(|message| message.conversation_id == conversation);
+        let place = known.map(|message| place_after(message.seq)).max(page.after.clone());
+        let mut rows = messages::visible(read, conversation, &page.after(place))?;
+        rows.items.retain(|message| !message.deleted_for.contains(&caller.id()));
+        Ok(rows.map(|message| self.show(&message, CopyKind::Participants)))
+    }
+
+    /// One message for one who takes part in its conversation; a vanished one without its text.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn message(&self, read: &impl Read, caller: &Caller, id: MessageId) -> Result<MessageInfo, Error> {
+        Ok(self.show(&messages::of_participant(read, caller, id)?, CopyKind::Participants))
+    }
+
+    /// Opens the archive of a conversation, after the audit row is on the disk.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::TooManyReviews`].
+    pub async fn review(
+        &self,
+        store: &Store,
+        moderator: &Moderator,
+        id: ConversationId,
+        grounds: Grounds,
+        page: &Page,
+    ) -> Result<Reviewed, Error> {
+        let audit_id = self.admit(store, moderator, id, grounds).await?;
+        let read = store.read()?;
+        Ok(Reviewed {
+            conversation: hold::shown(&read, id)?,
+            messages: review::archived(&read, id, page)?.map(|message| self.show(&message, CopyKind::Archive)),
+            audit_id,
+        })
+    }
+
+    /// The first step of a review by itself: it is committed before this returns.
+    pub(in crate::chat) async fn admit(
+        &self,
+        store: &Store,
+        moderator: &Moderator,
+        id: ConversationId,
+        grounds: Grounds,
+    ) -> Result<AuditId, Error> {
+        let who = moderator.clone();
+        match store.write(move |tx, now| review::admit(tx, now, &who, id, &grounds)).await? {
+            Admission::Noted(audit_id) => Ok(audit_id),
+            Admission::Refused { retry_after } => {
+                self.alarms.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(moderator = %moderator.id(), "a moderator opens more conversations than one may");
+                Err(Error::TooManyReviews(Duration::from_secs(retry_after)))
+            }
+        }
+    }
+
+    /// What can be set, as it is.
+    #[must_use]
+    pub const fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// How often the limit of reviews was met since the start.
+    #[must_use]
+    pub fn alarms(&self) -> u64 {
+        self.alarms.load(Ordering::Relaxed)
+    }
+
+    /// The state of expiry, for `/readyz` and people.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The state of the keys.
+    #[must_use]
+    pub fn keys(&self) -> KeyringStatus {
+        self.keyring.status()
+    }
+
+    /// Wraps every bucket key anew while the box runs. It is done wholly or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Keys`].
+    pub async fn rotate_keys(&self) -> Result<KeyringStatus, Error> {
+        let keyring = Arc::clone(&self.keyring);
+        blocking(move || keyring.rotate()).await?;
+        Ok(self.keyring.status())
+    }
+
+    fn client_digest(&self, id: &ClientId) -> [u8; 32] {
+        keyed(&self.pseudonym, &[b"whotbox/chat/client-message-id", id.as_str().as_bytes()])
+    }
+
+    pub(in crate::chat) fn binding(&self, message: &Message) -> Binding {
+        Binding {
+            box_id: self.box_id,
+            conversation: message.conversation_id,
+            message: message.id,
+            sender: message.sender_id,
+            created_at: message.created_at,
+        }
+    }
+
+    fn opened(&self, message: &Message, kind: CopyKind) -> Option<Result<Open, Integrity>> {
+        let copy = message.copy(kind)?;
+        let bucket = self.keyring.get(copy.bucket()).ok_or(Integrity);
+        Some(bucket.and_then(|bucket| seal::open(kind, &bucket, &self.binding(message), &copy.sealed())))
+    }
+
+    pub(in crate::chat) fn show(&self, message: &Message, kind: CopyKind) -> MessageInfo {
+        let hidden = kind == CopyKind::Participants && !message.visible();
+        let opened = if hidden { None } else { self.opened(message, kind) };
+        let (text, client_message_id) = match opened {
+            None => (Text::Gone, None),
+            Some(Ok(open)) => (Text::Readable(open.body), open.client_message_id),
+            Some(Err(Integrity)) => {
+                tracing::error!(message = %message.id, copy = ?kind, "a stored message fails its integrity check");
+                (Text::Damaged, None)
+            }
+        };
+        MessageInfo {
+            id: message.id,
+            conversation_id: message.conversation_id,
+            seq: message.seq,
+            sender_id: message.sender_id,
+            text,
+            client_message_id,
+            created_at: message.created_at,
+            expires_at: message.expires_at,
+            delivered_at: message.delivered_at,
+            read_at: message.read_at,
+            vanished_at: message.vanished_at,
+        }
+    }
+}
+
+/// Runs work on files away from the runtime's threads.
+pub(in crate::chat) async fn blocking(
+    work: impl FnOnce() -> Result<(), KeyFileError> + Send + 'static,
+) -> Result<(), Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(Error::Keys("the work on the key file was cut off".into())),
+    }
+}

@@ -1,0 +1,175 @@
+//! A small world for chat's unit tests: one distributor, one customer, one moderator, a conversation, and a key file.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::base::entropy::SeededEntropy;
+use crate::base::id::{ConversationId, MessageId};
+use crate::base::keys::MasterKey;
+use crate::base::text::Reason;
+use crate::base::time::{Clock, ManualClock, Timestamp};
+use crate::chat::audit::{Action, Code};
+use crate::chat::body::Body;
+use crate::chat::conversations;
+use crate::chat::error::Error;
+use crate::chat::hold::{self, HoldChange, Placer};
+use crate::chat::messages::{self, Receipt};
+use crate::chat::records::Message;
+use crate::chat::retention::{self, Conditions, Report};
+use crate::chat::review::Grounds;
+use crate::chat::seal::Open;
+use crate::chat::seal::file::KeyFileError;
+use crate::chat::service::{KEY_FILE, MessageInfo, Reviewed, Service, Settings, Setup, Text};
+use crate::customer::testing::{part, relate};
+use crate::identity::access::{Caller, Moderator};
+use crate::identity::testing::{caller, user};
+use crate::identity::users::Role;
+use crate::store::key::Key;
+use crate::store::page::Page;
+use crate::store::read::ReadExt;
+use crate::store::testing::store;
+use crate::store::writer::Store;
+
+pub(in crate::chat) const DAY: Duration = Duration::from_secs(86_400);
+
+static STARTS: AtomicU64 = AtomicU64::new(7);
+
+pub(in crate::chat) struct World {
+    pub(in crate::chat) store: Store,
+    pub(in crate::chat) clock: Arc<ManualClock>,
+    pub(in crate::chat) chat: Service,
+    pub(in crate::chat) ada: Caller,
+    pub(in crate::chat) bola: Caller,
+    pub(in crate::chat) eze: Caller,
+    pub(in crate::chat) mods: Moderator,
+    pub(in crate::chat) id: ConversationId,
+    pub(in crate::chat) dir: TempDir,
+}
+
+pub(in crate::chat) fn service(
+    dir: &TempDir,
+    store: &Store,
+    clock: &Arc<ManualClock>,
+    master: u8,
+) -> Result<Service, KeyFileError> {
+    let setup = Setup {
+        path: dir.path().join(KEY_FILE),
+        box_id: Uuid::from_u128(1),
+        clock: clock.clone(),
+        // A restart must not draw the same keys again.
+        entropy: Arc::new(SeededEntropy::new(STARTS.fetch_add(1, Ordering::SeqCst))),
+        settings: Settings { archive: 90 * DAY, shred: Duration::from_secs(900), grace: 3 * DAY },
+    };
+    Service::open(&MasterKey::new([master; 32]), setup, &store.read().unwrap())
+}
+
+/// Ada the distributor and Bola her customer have a conversation; Eze has no part in it.
+pub(in crate::chat) async fn world() -> World {
+    // The other domains' helpers block, which a runtime's thread may not.
+    tokio::task::spawn_blocking(make).await.unwrap()
+}
+
+fn make() -> World {
+    let (store, clock) = store();
+    let dir = tempfile::tempdir().unwrap();
+    let chat = service(&dir, &store, &clock, 1).unwrap();
+    let (ada, bola) = (user(&store, "ada", Role::Distributor), user(&store, "bola", Role::Customer));
+    let (eze, mods) = (user(&store, "eze", Role::Customer), user(&store, "mods", Role::Moderator));
+    relate(&store, &bola, &ada);
+    let (ada, bola, eze) = (caller(&ada), caller(&bola), caller(&eze));
+    let (player, other) = (ada.player().unwrap(), bola.id());
+    let opened = store.write_blocking(move |tx, now| conversations::open(tx, now, &player, other)).unwrap();
+    let mods = caller(&mods).moderator().unwrap();
+    World { store, clock, chat, ada, bola, eze, mods, id: opened.id, dir }
+}
+
+pub(in crate::chat) fn text(body: &str) -> Open {
+    Open { client_message_id: None, body: Body::parse(body.into()).unwrap() }
+}
+
+pub(in crate::chat) fn why() -> Reason {
+    "court order 44/26".parse().unwrap()
+}
+
+impl World {
+    pub(in crate::chat) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(in crate::chat) async fn parts(&self) {
+        let (store, customer) = (self.store.clone(), self.bola.id());
+        tokio::task::spawn_blocking(move || part(&store, customer)).await.unwrap();
+    }
+
+    /// The same box after a restart: memory is gone, files stay.
+    pub(in crate::chat) fn restarted(mut self) -> Self {
+        self.chat = service(&self.dir, &self.store, &self.clock, 1).unwrap();
+        self
+    }
+
+    pub(in crate::chat) async fn says(&self, who: &Caller, body: &str) -> MessageId {
+        self.chat.send(&self.store, who, self.id, &text(body), None).await.unwrap().reference
+    }
+
+    /// What a participant sees.
+    pub(in crate::chat) fn sees(&self, who: &Caller) -> Vec<String> {
+        let read = self.store.read().unwrap();
+        let listed = self.chat.list(&read, who, self.id, None, Page::first(100)).unwrap();
+        listed.items.iter().map(shown).collect()
+    }
+
+    pub(in crate::chat) async fn acknowledges(
+        &self,
+        who: &Caller,
+        id: MessageId,
+        receipt: Receipt,
+    ) -> Result<MessageInfo, Error> {
+        let by = who.clone();
+        self.store.write(move |tx, now| messages::acknowledge(tx, now, &by, id, receipt)).await?;
+        self.chat.message(&self.store.read().unwrap(), who, id)
+    }
+
+    pub(in crate::chat) async fn reads(&self, who: &Caller, id: MessageId) {
+        self.acknowledges(who, id, Receipt::Read).await.unwrap();
+    }
+
+    pub(in crate::chat) async fn reviews(&self) -> Result<Reviewed, Error> {
+        let grounds = Grounds { reason: why(), code: Code::Legal, action: Action::Review };
+        self.chat.review(&self.store, &self.mods, self.id, grounds, &Page::first(100)).await
+    }
+
+    /// What the archive still opens.
+    pub(in crate::chat) async fn archive(&self) -> Vec<String> {
+        self.reviews().await.unwrap().messages.items.iter().map(shown).collect()
+    }
+
+    pub(in crate::chat) async fn holds(&self) -> Result<HoldChange, Error> {
+        let (mods, id) = (self.mods.clone(), self.id);
+        self.store.write(move |tx, now| hold::place(tx, now, Placer::Moderator(&mods), id, why())).await
+    }
+
+    pub(in crate::chat) async fn releases(&self) -> Result<HoldChange, Error> {
+        let (mods, id, grace) = (self.mods.clone(), self.id, self.chat.settings.grace);
+        self.store.write(move |tx, now| hold::release(tx, now, Placer::Moderator(&mods), id, why(), grace)).await
+    }
+
+    pub(in crate::chat) async fn runs(&self) -> Report {
+        retention::run(&self.chat, &self.store, Conditions::default()).await.unwrap()
+    }
+
+    pub(in crate::chat) fn row(&self, id: MessageId) -> Option<Message> {
+        self.store.read().unwrap().get::<Message>(&Key::of(id)).unwrap()
+    }
+}
+
+fn shown(message: &MessageInfo) -> String {
+    match &message.text {
+        Text::Readable(body) => body.as_str().to_owned(),
+        Text::Gone => "(gone)".to_owned(),
+        Text::Damaged => "(damaged)".to_owned(),
+    }
+}
