@@ -153,7 +153,8 @@ impl Keyring {
         }
         let mut wanted: HashSet<Kind> = self.wanted().drain().chain(kinds.iter().copied()).collect();
         // Tomorrow's key too: then the first message after midnight does not wait for a file.
-        wanted.extend(kinds.iter().filter_map(|kind| kind.next_day()));
+        let next: Vec<Kind> = wanted.iter().filter_map(|kind| kind.next_day()).collect();
+        wanted.extend(next);
         wanted.retain(|kind| self.current(*kind).is_none());
         let made: Vec<Bucket> = wanted.into_iter().map(|kind| self.make(kind, now)).collect();
         let version = self.state().wrap_version;
