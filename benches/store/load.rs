@@ -156,5 +156,5 @@ pub(crate) fn bytes(pairs: &[Placed]) -> usize {
 pub(crate) fn groups(commands: usize) -> Vec<Vec<Placed>> {
     static SEQ: AtomicU64 = AtomicU64::new(1);
     let command = |_| pairs(&Message::new(), SEQ.fetch_add(1, Ordering::Relaxed));
-    (0..commands / crate::WRITERS).map(|_| (0..super::WRITERS).flat_map(command).collect()).collect()
+    (0..commands / crate::WRITERS).map(|_| (0..crate::WRITERS).flat_map(command).collect()).collect()
 }
