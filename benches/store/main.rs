@@ -1,7 +1,8 @@
 //! What a durable write costs: the store against its goals, in one run of interleaved rounds.
 //!
 //! Every contender writes the same records in every round, so that a busy machine hurts all alike; what counts are
-//! the medians of the rounds' ratios. Run it with `cargo bench --bench store`; `-- cold` runs the cold opening only.
+//! the medians of the rounds' ratios. Run it with `cargo bench --bench store`; `-- writes` and `-- cold` run
+//! one half only. `BENCH_FOLDER` is a folder on the disk to be measured, otherwise it is the build's.
 
 // Said for the lints: a bench may unwrap and print as a test may.
 #![cfg(test)]
@@ -32,7 +33,8 @@ const SINGLE: usize = 300;
 
 fn main() {
     let only = |what: &str| std::env::args().any(|word| word == what);
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let disk = std::env::var_os("BENCH_FOLDER").unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into());
+    let folder = tempfile::tempdir_in(disk).unwrap();
     let mut table = Table::default();
     if !only("cold") {
         writes(folder.path(), &mut table);
@@ -69,13 +71,20 @@ fn writes(folder: &std::path::Path, table: &mut Table) {
         log.prepare(GROUPED);
         measure("append + fdatasync, groups of 64", GROUPED, &mut || log.run());
         if let Some(postgres) = &postgres {
-            measure("PostgreSQL, 64 connections", GROUPED / 4, &mut || postgres.run(GROUPED / 4));
+            measure("PostgreSQL, 64 connections", GROUPED / 4, &mut || postgres.run(GROUPED / 4, true));
+            measure("PostgreSQL, the message alone", GROUPED / 4, &mut || postgres.run(GROUPED / 4, false));
         }
     }
     table.ratio("64 writers / 1 writer", "store, 64 writers", "store, 1 writer", Goal::AtLeast(8.0));
     table.ratio("store / bare redb", "store, 64 writers", "bare redb, groups of 64", Goal::AtLeast(0.8));
     table.ratio("store / SQLite", "store, 64 writers", "SQLite WAL FULL, groups of 64", Goal::AtLeast(0.7));
     table.ratio("store / PostgreSQL", "store, 64 writers", "PostgreSQL, 64 connections", Goal::AtLeast(2.0));
+    table.ratio(
+        "store / PostgreSQL, the message alone",
+        "store, 64 writers",
+        "PostgreSQL, the message alone",
+        Goal::None,
+    );
     table.ratio("store / bare log", "store, 64 writers", "append + fdatasync, groups of 64", Goal::None);
     table.value("commands in a commit", ours.per_commit(), Goal::None);
     table.value("bytes to the kernel per byte of payload", ours.amplification(), Goal::AtMost(12.0));

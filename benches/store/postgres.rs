@@ -1,25 +1,62 @@
 //! A local PostgreSQL with its defaults: as many connections as the store has writers, one insert in a commit.
 //!
-//! It writes the message and its index entry only, no log and no idempotency record: less than the store does.
+//! Once of what the store writes, in one statement (but for the chain of the log, which would queue the connections up),
+//! and once of the message and its index entry alone, which is less than half of that.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use tokio_postgres::{Client, NoTls, Statement};
+use whotbox::base::digest::sha256;
 
 use crate::WRITERS;
 use crate::load::Message;
 use crate::machine::used;
 
-/// A connection and its prepared insert.
-type Connected = Arc<(Client, Statement)>;
+/// A connection and its prepared inserts.
+struct Connected {
+    client: Client,
+    message: Statement,
+    whole: Statement,
+}
+
+impl Connected {
+    async fn insert(&self, message: &Message, whole: bool) {
+        let Message { id, conversation, sealed, .. } = message;
+        let hash = sha256(&[id.as_bytes()]);
+        let (key, half) = (hash.as_slice(), &hash[..16]);
+        let done = if whole {
+            self.client.execute(&self.whole, &[id, conversation, sealed, &key, &half]).await
+        } else {
+            self.client.execute(&self.message, &[id, conversation, sealed]).await
+        };
+        assert_eq!(done.unwrap(), 1);
+    }
+}
+
+/// What the store keeps of a message.
+const TABLES: &str = "
+    CREATE TABLE messages (id uuid PRIMARY KEY, conversation uuid NOT NULL, sealed bytea NOT NULL);
+    CREATE INDEX ON messages (conversation, id);
+    CREATE TABLE changes (seq bigserial PRIMARY KEY, tab int NOT NULL, key uuid NOT NULL, op int NOT NULL,
+        digest bytea NOT NULL, at timestamptz NOT NULL, chain bytea NOT NULL);
+    CREATE TABLE idempotency (key bytea PRIMARY KEY, request bytea NOT NULL, reference uuid NOT NULL,
+        at timestamptz NOT NULL);
+    CREATE INDEX ON idempotency (at);";
+/// The message alone.
+const MESSAGE: &str = "INSERT INTO messages VALUES ($1, $2, $3)";
+/// All that the store writes, in one statement.
+const WHOLE: &str = "
+    WITH message AS (INSERT INTO messages VALUES ($1, $2, $3)),
+        change AS (INSERT INTO changes (tab, key, op, digest, at, chain) VALUES (1, $1, 1, $5, now(), $4))
+    INSERT INTO idempotency VALUES ($4, $4, $1, now())";
 
 /// A throw-away cluster and its connections.
 pub(crate) struct Postgres {
     server: Server,
     runtime: tokio::runtime::Runtime,
-    clients: Vec<Connected>,
+    clients: Vec<Arc<Connected>>,
 }
 
 /// The server; it is stopped when dropped.
@@ -48,15 +85,13 @@ impl Postgres {
         Some(Self { server, runtime, clients })
     }
 
-    /// Inserts messages, each in a commit of its own.
-    pub(crate) fn run(&self, commands: usize) {
-        let writer = |client: &Connected| {
+    /// Inserts messages, each in a commit of its own: `whole` with its log entry and its idempotency record.
+    pub(crate) fn run(&self, commands: usize, whole: bool) {
+        let writer = |client: &Arc<Connected>| {
             let client = Arc::clone(client);
             self.runtime.spawn(async move {
-                let (client, insert) = &*client;
                 for _ in 0..commands / WRITERS {
-                    let message = Message::new();
-                    client.execute(insert, &[&message.id, &message.conversation, &message.sealed]).await.unwrap();
+                    client.insert(&Message::new(), whole).await;
                 }
             })
         };
@@ -95,7 +130,7 @@ fn command(program: &Path, folder: &Path) -> Command {
     command
 }
 
-async fn connect(folder: &Path) -> Vec<Connected> {
+async fn connect(folder: &Path) -> Vec<Arc<Connected>> {
     let config = format!("host={} user=bench dbname=postgres", folder.display());
     let mut clients = Vec::new();
     while clients.len() < WRITERS {
@@ -106,13 +141,10 @@ async fn connect(folder: &Path) -> Vec<Connected> {
         };
         tokio::spawn(connection);
         if clients.is_empty() {
-            let tables =
-                "CREATE TABLE messages (id uuid PRIMARY KEY, conversation uuid NOT NULL, sealed bytea NOT NULL);
-                CREATE INDEX ON messages (conversation, id);";
-            client.batch_execute(tables).await.unwrap();
+            client.batch_execute(TABLES).await.unwrap();
         }
-        let insert = client.prepare("INSERT INTO messages VALUES ($1, $2, $3)").await.unwrap();
-        clients.push(Arc::new((client, insert)));
+        let (message, whole) = (client.prepare(MESSAGE).await.unwrap(), client.prepare(WHOLE).await.unwrap());
+        clients.push(Arc::new(Connected { client, message, whole }));
     }
     clients
 }

@@ -7,6 +7,8 @@
 //! The checksum binds a row to its place, because redb does not check pages when it reads them: a damaged or
 //! swapped page is named and never read as data. Only this file names bincode.
 
+use bincode::enc::write::Writer;
+use bincode::error::EncodeError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -19,6 +21,9 @@ use crate::store::key::Key;
 
 /// No record may be longer, in bytes: the longest is a chat message's two sealed copies of 4,000 characters.
 pub const MAX_RECORD: usize = 256 * 1024;
+
+/// Bytes that hold most records, so that they need not be moved while they grow.
+const USUAL_RECORD: usize = 512;
 
 /// Bytes of the checksum.
 const CRC: usize = 4;
@@ -79,8 +84,12 @@ pub trait Record: Serialize + DeserializeOwned + Send + 'static {
     }
 }
 
+/// What a decoded record may take in memory: bincode counts a number as its type's bytes, of which it stores as few as
+/// one, so that with a lower limit a record could be written and not be read.
+const MAX_DECODED: usize = 16 * MAX_RECORD;
+
 fn config() -> impl bincode::config::Config {
-    bincode::config::standard().with_limit::<MAX_RECORD>()
+    bincode::config::standard().with_limit::<MAX_DECODED>()
 }
 
 fn corrupt(table: TableId, reason: &'static str) -> Fault {
@@ -101,15 +110,29 @@ fn checksum(table: TableId, key: &[u8], stored: &[u8]) -> [u8; CRC] {
 /// # Errors
 /// [`Fault::Corrupt`] for a record longer than [`MAX_RECORD`].
 pub fn encode<R: Record>(record: &R) -> Result<Vec<u8>, Fault> {
-    let mut bytes = vec![R::VERSION];
-    bincode::serde::encode_into_std_write(record, &mut bytes, config())
-        .map_err(|_| corrupt(R::TABLE, "cannot be encoded"))?;
-    if bytes.len() > MAX_RECORD {
-        return Err(corrupt(R::TABLE, "longer than a record may be"));
-    }
+    let mut bytes = Vec::with_capacity(USUAL_RECORD);
+    bytes.push(R::VERSION);
+    bincode::serde::encode_into_writer(record, Bounded(&mut bytes), config()).map_err(|error| match error {
+        EncodeError::UnexpectedEnd => corrupt(R::TABLE, "longer than a record may be"),
+        _ => corrupt(R::TABLE, "cannot be encoded"),
+    })?;
     let crc = checksum(R::TABLE, record.key().as_bytes(), &bytes);
     bytes.extend_from_slice(&crc);
     Ok(bytes)
+}
+
+/// The bytes of a record while they grow. bincode hands over a `Vec<u8>` byte by byte, so this is as plain as can be.
+struct Bounded<'a>(&'a mut Vec<u8>);
+
+impl Writer for Bounded<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        if self.0.len() + bytes.len() > MAX_RECORD {
+            return Err(EncodeError::UnexpectedEnd);
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
 }
 
 /// Reads the stored bytes of the record at `key`.
@@ -200,6 +223,18 @@ mod tests {
             decode::<Row>(key.as_bytes(), &stored(3, &one, &key)),
             Err(Fault::Newer { table: "test.row", version: 3 })
         );
+    }
+
+    #[test]
+    fn a_record_that_is_too_long_is_refused_and_the_longest_is_read_again() {
+        let longest = Row { id: 7, text: "x".repeat(MAX_RECORD - 7) };
+        let stored = encode(&longest).unwrap();
+        assert_eq!(stored.len(), MAX_RECORD + CRC);
+        assert_eq!(decode::<Row>(longest.key().as_bytes(), &stored).unwrap(), longest);
+        let numbers = vec![0_u64; MAX_RECORD - 10];
+        assert_eq!(decode_body::<Vec<u64>>(Row::TABLE, &pack(Row::TABLE, &numbers).unwrap()).unwrap(), numbers);
+        let longer = Row { id: 7, text: "x".repeat(MAX_RECORD - 6) };
+        assert!(matches!(encode(&longer), Err(Fault::Corrupt { .. })));
     }
 
     #[test]
