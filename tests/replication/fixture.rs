@@ -6,6 +6,7 @@ use replication::admin::{Admin, Enrolment, Login};
 use replication::postgres::Postgres;
 use replication::row::{Batch, Column, Cursor, Lane, Row, Table, TableDeletes, TablePuts, Type, Value};
 use replication::settings::Settings;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use crate::support::postgres::{Database, Postgres as Server};
@@ -121,8 +122,14 @@ pub(crate) struct Enrolled {
 }
 
 impl Enrolled {
-    /// A box at a database of its own.
+    /// A box at a database that other tests' boxes use too: for tests that leave its tables and functions alone.
     pub(crate) async fn new() -> Self {
+        static SHARED: OnceCell<Database> = OnceCell::const_new();
+        Self::at(SHARED.get_or_init(migrated).await.clone()).await
+    }
+
+    /// A box at a database of its own.
+    pub(crate) async fn alone() -> Self {
         Self::at(migrated().await).await
     }
 

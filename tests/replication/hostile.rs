@@ -73,7 +73,7 @@ const HOSTILE: &[&str] = &[
 
 #[tokio::test]
 async fn hostile_statements_read_and_change_nothing_of_others() {
-    let victim = Enrolled::new().await;
+    let victim = Enrolled::alone().await;
     let attacker = Enrolled::at(victim.database.clone()).await;
     let rows = batch(0, 1).put(&ATTEMPTS, [attempt("secret", MARK)]).put(&AUDITS, [audit("secret", MARK)]);
     victim.upstream.apply(&rows).await.unwrap();

@@ -26,7 +26,7 @@ async fn the_operator_needs_no_superuser() {
 
 #[tokio::test]
 async fn a_box_has_no_privilege_on_any_table() {
-    let central = Enrolled::new().await;
+    let central = Enrolled::alone().await;
     let schemas = "('identity', 'customer', 'game', 'chat', 'replication')";
     let role = &central.login.role;
     let count = |privilege: &str| {
@@ -72,7 +72,7 @@ async fn a_box_may_call_its_functions_and_no_others() {
 
 #[tokio::test]
 async fn a_box_sees_and_touches_only_its_own_rows() {
-    let one = Enrolled::new().await;
+    let one = Enrolled::alone().await;
     let two = Enrolled::at(one.database.clone()).await;
     for central in [&one, &two] {
         central.upstream.apply(&batch(0, 1).put(&ATTEMPTS, [attempt("same", "ok")])).await.unwrap();

@@ -43,7 +43,7 @@ async fn a_newer_central_is_not_migrated() {
 
 #[tokio::test]
 async fn a_box_names_a_central_that_is_too_old_or_too_new_for_it() {
-    let central = Enrolled::new().await;
+    let central = Enrolled::alone().await;
     central.database.sql(
         "alter table replication.migrations rename to put_away; create table replication.migrations (version int)",
     );
@@ -51,7 +51,7 @@ async fn a_box_names_a_central_that_is_too_old_or_too_new_for_it() {
     // The old table's grants are gone too, but the function runs with its owner's.
     assert!(matches!(error, Error::SchemaTooOld { central: 0, .. } | Error::NotAllowed { .. }), "{error:?}");
 
-    let central = Enrolled::new().await;
+    let central = Enrolled::alone().await;
     let body = "select 1000::bigint, 900::bigint";
     central.database.sql(&format!(
         "create or replace function replication.schema(out current bigint, out oldest bigint) language sql as '{body}'"
@@ -90,7 +90,9 @@ async fn every_type_arrives_as_it_was_sent() {
 
     let columns = "id, game_id, round, commitment, secret_sealed, seed, starter, actions, result, \
         to_char(started_at at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS.US'), extract(epoch from ended_at)";
-    let rows = central.database.sql(&format!("select {columns} from game.rounds order by id"));
+    let rows = central
+        .database
+        .sql(&format!("select {columns} from game.rounds where box_id = '{}' order by id", central.box_id));
     let [bare, full] = rows.lines().collect::<Vec<_>>()[..] else { panic!("{rows}") };
     assert_eq!(bare, r"bare||0|\x01|∅|∅|∅|\x02|∅|∅|∅");
     assert_eq!(
@@ -105,7 +107,8 @@ async fn rows_that_are_equal_are_not_written_again() {
     let central = Enrolled::new().await;
     let row = || [super::fixture::attempt("a", "ok")];
     central.upstream.apply(&batch(0, 1).put(&ATTEMPTS, row())).await.unwrap();
-    let place = || central.database.sql("select ctid from identity.user_login_attempts");
+    let place = format!("select ctid from identity.user_login_attempts where box_id = '{}'", central.box_id);
+    let place = || central.database.sql(&place);
     let before = place();
 
     central.upstream.apply(&batch(1, 2).put(&ATTEMPTS, row())).await.unwrap();

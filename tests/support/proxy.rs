@@ -77,8 +77,9 @@ async fn pass(mut client: TcpStream, port: u16, mut state: watch::Receiver<State
     let seen = state.clone();
     let ended = async { state.wait_for(|state| state.life != life).await.map(|_state| ()) };
     let ways = both_ways(&mut client, port, seen);
-    // Both are dropped by whichever ends first, and with them the sockets.
-    tokio::select! { _ = ended => {}, () = ways => {} }
+    // Both are dropped by whichever ends first, and with them the sockets. The end is looked at first: a connection that was cut
+    // must not pass on what had been waiting.
+    tokio::select! { biased; _ = ended => {}, () = ways => {} }
 }
 
 async fn both_ways(client: &mut TcpStream, port: u16, state: watch::Receiver<State>) {
