@@ -2,6 +2,7 @@
 
 use crate::chat;
 use crate::customer;
+use crate::game;
 use crate::identity;
 use crate::store::fault::Fault;
 use crate::store::meta::LAYOUT;
@@ -24,6 +25,8 @@ pub fn tables() -> Vec<TableInfo> {
     all.extend(identity::tables());
     all.extend(customer::tables());
     all.extend(chat::tables());
+
+    all.extend(game::tables());
     all.sort_by_key(|table| table.id.number);
     all
 }

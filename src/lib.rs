@@ -15,6 +15,8 @@ pub mod customer;
 
 pub mod chat;
 
+pub mod game;
+
 pub mod catalog;
 
 pub mod live;

@@ -169,6 +169,14 @@ pub fn decode_body<T: DeserializeOwned>(table: TableId, body: &[u8]) -> Result<T
 /// # Errors
 /// [`Fault::Corrupt`] for a value that bincode cannot hold.
 pub(in crate::store) fn pack<T: Serialize>(table: TableId, value: &T) -> Result<Vec<u8>, Fault> {
+    bytes_of(table, value)
+}
+
+/// A part of a record in the form in which it is stored, for an upstream column that carries it whole.
+///
+/// # Errors
+/// [`Fault::Corrupt`] for a value that bincode cannot hold.
+pub fn bytes_of<T: Serialize>(table: TableId, value: &T) -> Result<Vec<u8>, Fault> {
     bincode::serde::encode_to_vec(value, config()).map_err(|_| corrupt(table, "cannot be encoded"))
 }
 

@@ -1,0 +1,1 @@
+//! The clock rules with a clock that the test moves.

@@ -1,0 +1,1 @@
+//! Whole matches on a store in memory.
