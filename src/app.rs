@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::base::digest::{keyed, same};
+use crate::base::digest::{Key, keyed, same};
 use crate::base::entropy::Entropy;
 use crate::base::keys::{MasterKey, Purpose};
 use crate::base::time::Clock;
 use crate::catalog::{self, Unfit};
 use crate::config::secrets::{self, OldVariables};
 use crate::config::{CodeSender, Config, ConfigError};
+use crate::customer;
 use crate::identity;
 use crate::live::hub::Hub;
 use crate::store::fault::Fault;
@@ -41,6 +42,10 @@ pub struct App {
     pub hub: Arc<Hub>,
     /// Accounts and sign-in.
     pub identity: Arc<identity::service::Service>,
+    /// Invites and relationships.
+    pub customer: Arc<customer::service::Service>,
+    /// Keys the records of requests that bear an `Idempotency-Key`.
+    pub idempotency: Key,
     /// This box.
     pub box_id: Uuid,
 }
@@ -115,7 +120,9 @@ impl App {
                 CodeSender::Off => identity::service::CodeSender::Off,
             },
         }));
-        Ok(Arc::new(Self { config, clock, entropy, store, hub, identity, box_id }))
+        let customer = Arc::new(customer::service::Service::new(&secrets.master, Arc::clone(&identity)));
+        let idempotency = secrets.master.derive(Purpose::Idempotency);
+        Ok(Arc::new(Self { config, clock, entropy, store, hub, identity, customer, idempotency, box_id }))
     }
 }
 

@@ -67,6 +67,9 @@ impl Service {
         key: Option<OnceKey>,
     ) -> Result<Done<Redeemed>, Error> {
         let invite = self.look_up(store, clock, text, address).await?.id;
+        if let Joiner::New(applicant) = &joiner {
+            applicant.check()?;
+        }
         let _turn = self.turns.wait(invite).await;
         if key.is_none() {
             // With a key the answer may be a repetition, which the command alone can know.

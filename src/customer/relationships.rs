@@ -8,7 +8,7 @@ use crate::base::text::{Alias, Username};
 use crate::base::time::Timestamp;
 use crate::customer::error::Error;
 use crate::customer::records::{ACTIVE_OF_CUSTOMER, BY_CUSTOMER, BY_DISTRIBUTOR, BY_PAIR, Relationship};
-use crate::identity::access::Distributor;
+use crate::identity::access::{Caller, Denied, Distributor, Service};
 use crate::identity::accounts;
 use crate::identity::error::Error as IdentityError;
 use crate::identity::users;
@@ -145,6 +145,45 @@ pub fn of_customer(read: &(impl Read + ?Sized), customer: UserId) -> Result<Opti
 /// [`Fault`] where they cannot be read.
 pub fn of_distributor(read: &(impl Read + ?Sized), distributor: UserId, page: &Page) -> Result<Listed<Bond>, Fault> {
     Ok(read.list_by::<Relationship>(BY_DISTRIBUTOR, &Key::of(distributor), page)?.map(Bond::from))
+}
+
+/// Who looks at a relationship.
+#[derive(Debug)]
+pub enum Viewer {
+    /// Another service of the owner's.
+    Service(Service),
+    /// A signed-in user of any role.
+    Caller(Box<Caller>),
+}
+
+/// A customer's relationship as this viewer may see it: the customer, the distributor of it, staff and services. To a
+/// distributor it is the one with that distributor, whoever came later.
+///
+/// # Errors
+/// [`Error::NotFound`] for everybody else, and where there is none.
+pub fn seen_by(read: &(impl Read + ?Sized), viewer: &Viewer, customer: UserId) -> Result<Bond, Error> {
+    let bond = match viewer {
+        Viewer::Service(_) => of_customer(read, customer)?,
+        Viewer::Caller(caller) if caller.admin().is_ok() || caller.moderator().is_ok() => of_customer(read, customer)?,
+        Viewer::Caller(caller) if caller.customer().is_ok() && caller.id() == customer => of_customer(read, customer)?,
+        Viewer::Caller(caller) => match caller.distributor() {
+            Ok(owner) => of_pair(read, customer, owner.id())?,
+            Err(_) => None,
+        },
+    };
+    bond.ok_or(Error::NotFound)
+}
+
+/// The caller as who may end a customer's relationship.
+///
+/// # Errors
+/// [`Denied::Forbidden`] for the customer, who has a part in it and may not; [`Error::NotFound`] for who has none.
+pub fn ender(read: &(impl Read + ?Sized), caller: &Caller, customer: UserId) -> Result<Distributor, Error> {
+    if let Ok(owner) = caller.distributor() {
+        return of_pair(read, customer, owner.id())?.map(|_| owner).ok_or(Error::NotFound);
+    }
+    let own = caller.customer().is_ok() && caller.id() == customer && of_customer(read, customer)?.is_some();
+    Err(if own { Denied::Forbidden.into() } else { Error::NotFound })
 }
 
 /// Ends a distributor's relationship with a customer: they may chat no more from this commit on. What was archived

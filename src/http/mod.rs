@@ -49,23 +49,33 @@
 //! Lists: `let page = req.page()?;`, then `reply::list(&items, next)`; the table says `.list::<Shelf>()`.
 //! Sockets: the table says [`route::socket`], the handler ends in [`socket::accept`].
 
+pub mod admin_users;
 pub mod auth;
 pub mod body;
 pub mod connections;
+pub mod customer;
 pub mod edge;
+pub mod entitlements;
 pub mod forwarded;
+pub mod identity;
+pub mod invites;
+pub mod links;
 pub mod meta;
 pub mod metrics;
+pub mod once;
 pub mod openapi;
 pub mod operations;
 pub mod prefix;
 pub mod problem;
+pub mod relationships;
 pub mod reply;
 pub mod request;
 pub mod resources;
 pub mod route;
 pub mod serve;
 pub mod settings;
+pub mod sign_in;
 pub mod socket;
 pub mod stall;
 pub mod tls;
+pub mod users;

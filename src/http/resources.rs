@@ -7,11 +7,20 @@ use crate::http::meta::with_meta;
 use crate::http::metrics::Metrics;
 use crate::http::operations::{self, Operations};
 use crate::http::route::Resource;
+use crate::http::{admin_users, entitlements, invites, relationships, sign_in, users};
 use crate::upstream::Link;
 
 /// All resources, with the document that describes them.
 #[must_use]
 pub fn all(app: &Arc<App>, link: &Arc<Link>, metrics: &Arc<Metrics>) -> Vec<Resource> {
     let operations = Operations { app: Arc::clone(app), link: Arc::clone(link), metrics: Arc::clone(metrics) };
-    with_meta(vec![operations::resource(&operations)])
+    with_meta(vec![
+        sign_in::resource(app),
+        users::resource(app),
+        admin_users::resource(app),
+        invites::resource(app),
+        relationships::resource(app),
+        entitlements::resource(app),
+        operations::resource(&operations),
+    ])
 }

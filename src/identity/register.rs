@@ -15,6 +15,7 @@ use crate::base::time::Timestamp;
 use crate::identity::access::Caller;
 use crate::identity::accounts::{self, NewUser, Resetter};
 use crate::identity::error::Error;
+use crate::identity::policy;
 use crate::identity::service::Service;
 use crate::identity::sessions::{self, SessionRef};
 use crate::identity::users::Role;
@@ -31,6 +32,16 @@ pub struct Applicant {
     pub password: Secret<String>,
     /// The phone number.
     pub phone: Option<Phone>,
+}
+
+impl Applicant {
+    /// Checks the password without hashing it.
+    ///
+    /// # Errors
+    /// [`Error::Field`].
+    pub fn check(&self) -> Result<(), Error> {
+        policy::check(&self.username, self.password.expose()).map_err(|why| Error::Field { field: "password", why })
+    }
 }
 
 /// What an admin gives for an account of somebody else's.

@@ -208,3 +208,38 @@ pub fn list(read: &(impl Read + ?Sized), role: Option<Role>, page: &Page) -> Res
     };
     Ok(users.map(UserInfo::from))
 }
+
+/// Rows that one search looks at: a box has thousands of users, not millions.
+const MAX_SEARCHED: usize = 10_000;
+
+/// Users as [`list`] gives them, of whom a part of the name or of the shown name is `text`.
+///
+/// # Errors
+/// [`Fault`] where they cannot be read.
+pub fn search(
+    read: &(impl Read + ?Sized),
+    role: Option<Role>,
+    text: Option<&str>,
+    page: &Page,
+) -> Result<Listed<UserInfo>, Fault> {
+    let Some(text) = text.map(str::to_lowercase).filter(|text| !text.is_empty()) else {
+        return list(read, role, page);
+    };
+    let fits = |user: &UserInfo| {
+        let alias = user.alias.as_ref().map(|alias| alias.as_str().to_lowercase());
+        user.username.as_str().contains(&text) || alias.is_some_and(|alias| alias.contains(&text))
+    };
+    let mut found = Listed { items: Vec::new(), next: page.after.clone() };
+    let mut searched = 0;
+    while found.items.len() < page.limit && searched < MAX_SEARCHED {
+        // No more than still fit on the page, so that the place after them is the page's end.
+        let part = list(read, role, &Page::first(page.limit - found.items.len()).after(found.next.take()))?;
+        searched += part.items.len();
+        found.items.extend(part.items.into_iter().filter(fits));
+        found.next = part.next;
+        if found.next.is_none() {
+            break;
+        }
+    }
+    Ok(found)
+}
