@@ -6,6 +6,7 @@
 mod http;
 mod replication;
 mod store;
+mod story;
 mod support;
 mod tidy;
 mod whot;

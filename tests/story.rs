@@ -3,5 +3,6 @@
 mod compare;
 mod evening;
 mod kill;
+mod link;
 mod match_play;
 mod secrecy;

@@ -3,6 +3,7 @@
 pub(crate) mod http;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
+pub(crate) mod whotbox;
 pub(crate) mod ws;
 
 use std::time::Duration;

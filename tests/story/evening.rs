@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::story::compare::{differences, heads_and_cursors};
 use crate::story::match_play::Table;
 use crate::story::secrecy::search;
-use crate::support::postgres::{Postgres, Stop};
+use crate::support::postgres::{Database, Postgres, Stop};
 use crate::support::soon;
 use crate::support::whotbox::{Person, Whotbox, own_password};
 
@@ -63,12 +63,12 @@ async fn chat(owner: &Person, customer: &Person) {
     }
 }
 
-async fn replication(admin: &Person) -> Value {
+pub(crate) async fn replication(admin: &Person) -> Value {
     admin.see("/api/v1/admin/replication").await
 }
 
 /// Waits until central has everything, asking the box to go on at once.
-async fn caught_up(admin: &Person) {
+pub(crate) async fn caught_up(admin: &Person) {
     let wait = async {
         loop {
             let now = replication(admin).await;
@@ -81,15 +81,13 @@ async fn caught_up(admin: &Person) {
     soon("central's catching up", wait).await;
 }
 
-/// A box in `folder` that is linked to `central`, as the operator's book says.
-fn linked(folder: &std::path::Path, central: &crate::support::postgres::Database) -> Whotbox {
+/// Links a running box to central, as the operator's book says.
+pub(crate) fn linked(whotbox: &Whotbox, central: &Database) {
     let (url, ca) = (central.admin_url(), central.ca_file().display().to_string());
-    let whotbox = Whotbox::start(folder, &[]);
     for command in ["migrate", "enroll"] {
         let done = whotbox.command(&["upstream", command, "--admin-url", &url, "--upstream-ca", &ca]);
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
-    whotbox
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,7 +96,8 @@ async fn an_evening_ends_with_central_holding_exactly_what_the_box_holds() {
     let folder = tempfile::tempdir().unwrap();
     let server = Postgres::start();
     let central = server.database();
-    let whotbox = linked(folder.path(), &central);
+    let whotbox = Whotbox::start(folder.path(), &[]);
+    linked(&whotbox, &central);
 
     // When people gather, play and chat while central goes away in the middle and comes back, twice without a goodbye.
     let cast = gather(&whotbox).await;

@@ -80,6 +80,21 @@ impl Ws {
         }
     }
 
+    /// Reads on until a message has this `type`.
+    #[track_caller]
+    pub(crate) fn next_of(&mut self, kind: &'static str) -> impl Future<Output = Value> {
+        let caller = std::panic::Location::caller();
+        async move {
+            loop {
+                match self.try_next().await {
+                    Ok(message) if message["type"] == kind => return message,
+                    Ok(_) => {}
+                    Err(code) => panic!("the socket closed with {code:?}; {kind} was expected at {caller}"),
+                }
+            }
+        }
+    }
+
     /// Reads on until the socket closes, and gives the code of the close frame, if there was one.
     pub(crate) async fn closed(mut self) -> Option<u16> {
         loop {
