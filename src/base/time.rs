@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -153,12 +153,24 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp {
         self.wall().now
     }
+
+    /// Central's clock agrees or disagrees with the wall clock.
+    fn witness(&self, _agrees: bool) {}
 }
 
-/// The machine's clocks. Wall time is trusted while the kernel reports it synchronised.
+/// Central's word on the wall clock.
+const UNHEARD: u8 = 0;
+/// See [`UNHEARD`].
+const AGREES: u8 = 1;
+/// See [`UNHEARD`].
+const DISAGREES: u8 = 2;
+
+/// The machine's clocks. Wall time is trusted while it was set from the network or central's clock agrees with it,
+/// and never while central's disagrees.
 #[derive(Debug)]
 pub struct SystemClock {
     started: std::time::Instant,
+    witness: AtomicU8,
 }
 
 impl SystemClock {
@@ -166,7 +178,7 @@ impl SystemClock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this file is the door that the rule sends everyone to")]
     pub fn new() -> Self {
-        Self { started: std::time::Instant::now() }
+        Self { started: std::time::Instant::now(), witness: AtomicU8::new(UNHEARD) }
     }
 }
 
@@ -185,7 +197,11 @@ impl Clock for SystemClock {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         WallTime {
             now: Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX)),
-            trusted: std::path::Path::new(SYNCHRONISED).exists(),
+            trusted: match self.witness.load(Ordering::Relaxed) {
+                AGREES => true,
+                DISAGREES => false,
+                _ => std::path::Path::new(SYNCHRONISED).exists(),
+            },
         }
     }
 
@@ -197,6 +213,10 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    fn witness(&self, agrees: bool) {
+        self.witness.store(if agrees { AGREES } else { DISAGREES }, Ordering::Relaxed);
     }
 }
 

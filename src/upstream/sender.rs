@@ -33,6 +33,9 @@ use crate::upstream::state::Status;
 const IN_FLIGHT: usize = 4;
 /// How often a box that is up to date shows central that it is there.
 pub const HEARTBEAT: Duration = Duration::from_secs(60);
+/// How far central's clock and ours may be apart and still vouch for each other: retention is counted in days, and
+/// an answer may take half a minute.
+const AGREEMENT: Duration = Duration::from_secs(120);
 /// Rows that one step enters into the log when everything is to be sent anew.
 const RELOG: usize = 2000;
 
@@ -132,7 +135,9 @@ impl<U: Upstream> Sender<U> {
         if greeting.box_id != box_id {
             return Err(Halt::OtherBox(greeting.box_id));
         }
-        self.status.greeted(greeting.clock.saturating_sub(before.micros()));
+        let skew = greeting.clock.saturating_sub(before.micros());
+        self.status.greeted(skew);
+        self.clock.witness(u128::from(skew.unsigned_abs()) <= AGREEMENT.as_micros());
         self.contact = Some((self.clock.monotonic(), self.clock.now()));
         Ok(())
     }
