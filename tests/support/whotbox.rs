@@ -16,7 +16,6 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_whotbox");
 /// A running box.
 pub(crate) struct Whotbox {
     child: Child,
-    pub(crate) address: SocketAddr,
     pub(crate) http: Http,
     /// The first admin's one-time password, on the first start.
     pub(crate) password: Option<String>,
@@ -46,14 +45,14 @@ impl Whotbox {
             let line = said.iter().find(|line| line.starts_with(name))?;
             line.split_whitespace().last().map(str::to_owned)
         };
-        let Some(address) = value("Listening on").and_then(|text| text.parse().ok()) else {
+        let Some(address) = value("Listening on").and_then(|text| text.parse::<SocketAddr>().ok()) else {
             let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
             panic!("the box did not start: {log}");
         };
         let password = value("Password");
         // Whatever it says later must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address, http: Http::new(address), password, folder: folder.to_owned(), arguments }
+        Self { child, http: Http::new(address), password, folder: folder.to_owned(), arguments }
     }
 
     /// Kills it as the power would, without a word, and starts it again on the same data.
@@ -120,7 +119,6 @@ pub(crate) struct Person {
     pub(crate) id: String,
     pub(crate) username: String,
     pub(crate) token: String,
-    pub(crate) refresh_token: String,
     pub(crate) http: Http,
 }
 
@@ -133,7 +131,6 @@ impl Person {
             id: text(&session["user"]["id"]),
             username: text(&session["user"]["username"]),
             token: text(&session["access_token"]),
-            refresh_token: text(&session["refresh_token"]),
             http: http.clone(),
         }
     }
