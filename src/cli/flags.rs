@@ -13,10 +13,13 @@ use crate::config::{FILE_NAME, Given, LogFormat, TlsMode};
 #[command(
     name = "whotbox",
     version,
-    after_help = "Examples:\n  whotbox                                start a box in ./data, making it on the first run\n  \
+    term_width = 120,
+    next_line_help = false,
+    before_help = "Examples:\n  whotbox                                start a box in ./data, making it on the first run\n  \
                   whotbox --listen 0.0.0.0:80 --data-dir /var/lib/whotbox\n  whotbox status\n  \
                   whotbox user add mama-put --role distributor --alias 'Mama Put'\n  \
-                  whotbox upstream migrate --admin-url postgres://owner@db.example/central"
+                  whotbox upstream migrate --admin-url postgres://owner@db.example/central",
+    after_help = "Each flag may also be set as WHOTBOX_… in the environment or in whotbox.toml."
 )]
 pub struct Cli {
     /// The settings.
@@ -29,6 +32,7 @@ pub struct Cli {
 
 /// What can be done.
 #[derive(Debug, Subcommand)]
+#[command(disable_help_subcommand = true)]
 pub enum Command {
     /// Run the box (this is the default).
     Serve,
@@ -139,43 +143,107 @@ pub struct CentralArgs {
 #[derive(Debug, Args)]
 pub struct Flags {
     /// Folder of the store, keys and certificate [default: ./data].
-    #[arg(long, global = true, env = "WHOTBOX_DATA_DIR", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        hide_env = true,
+        hide_possible_values = true,
+        env = "WHOTBOX_DATA_DIR",
+        value_name = "DIR"
+    )]
     pub data_dir: Option<PathBuf>,
     /// Settings file [default: whotbox.toml here, if there is one].
-    #[arg(long, global = true, env = "WHOTBOX_CONFIG", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        hide_env = true,
+        hide_possible_values = true,
+        env = "WHOTBOX_CONFIG",
+        value_name = "FILE"
+    )]
     pub config: Option<PathBuf>,
     /// Addresses to listen on [default: 0.0.0.0:8080].
-    #[arg(long, global = true, env = "WHOTBOX_LISTEN", value_delimiter = ',', value_name = "ADDR")]
+    #[arg(
+        long,
+        global = true,
+        hide_env = true,
+        hide_possible_values = true,
+        env = "WHOTBOX_LISTEN",
+        value_delimiter = ',',
+        value_name = "ADDR"
+    )]
     pub listen: Vec<SocketAddr>,
-    /// Protect the listener.
-    #[arg(long, global = true, env = "WHOTBOX_TLS")]
+    /// Protect the listener: off or self-signed.
+    #[arg(long, global = true, hide_env = true, hide_possible_values = true, env = "WHOTBOX_TLS")]
     pub tls: Option<TlsFlag>,
     /// Certificate chain, PEM.
-    #[arg(long, global = true, env = "WHOTBOX_TLS_CERT", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        hide_env = true,
+        hide_possible_values = true,
+        env = "WHOTBOX_TLS_CERT",
+        value_name = "FILE"
+    )]
     pub tls_cert: Option<PathBuf>,
     /// Its private key, PEM.
-    #[arg(long, global = true, env = "WHOTBOX_TLS_KEY", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        hide_env = true,
+        hide_possible_values = true,
+        env = "WHOTBOX_TLS_KEY",
+        value_name = "FILE"
+    )]
     pub tls_key: Option<PathBuf>,
     /// The address that join links carry, if not the one people came to.
-    #[arg(long, global = true, env = "WHOTBOX_PUBLIC_URL", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        hide_env = true,
+        hide_possible_values = true,
+        env = "WHOTBOX_PUBLIC_URL",
+        value_name = "URL"
+    )]
     pub public_url: Option<String>,
     /// Let anyone register without an invite.
-    #[arg(long, global = true, env = "WHOTBOX_OPEN_REGISTRATION", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, global = true, hide_env = true, hide_possible_values = true, value_name = "BOOL", env = "WHOTBOX_OPEN_REGISTRATION", num_args = 0..=1, default_missing_value = "true")]
     pub open_registration: Option<bool>,
     /// Central's PostgreSQL with the box's login, if not enrolled by command.
-    #[arg(long, global = true, env = "WHOTBOX_UPSTREAM", hide_env_values = true, value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        hide_env = true,
+        hide_possible_values = true,
+        env = "WHOTBOX_UPSTREAM",
+        value_name = "URL"
+    )]
     pub upstream: Option<String>,
     /// A private CA of central's, PEM.
-    #[arg(long, global = true, env = "WHOTBOX_UPSTREAM_CA", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        hide_env = true,
+        hide_possible_values = true,
+        env = "WHOTBOX_UPSTREAM_CA",
+        value_name = "FILE"
+    )]
     pub upstream_ca: Option<PathBuf>,
     /// Refuse generated, default and weak secrets.
-    #[arg(long, global = true, env = "WHOTBOX_PRODUCTION", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, global = true, hide_env = true, hide_possible_values = true, value_name = "BOOL", env = "WHOTBOX_PRODUCTION", num_args = 0..=1, default_missing_value = "true")]
     pub production: Option<bool>,
     /// What to log: error, warn, info, debug, or a filter.
-    #[arg(long, global = true, env = "WHOTBOX_LOG", value_name = "FILTER")]
+    #[arg(
+        long,
+        global = true,
+        hide_env = true,
+        hide_possible_values = true,
+        env = "WHOTBOX_LOG",
+        value_name = "FILTER"
+    )]
     pub log_level: Option<String>,
-    /// How to log.
-    #[arg(long, global = true, env = "WHOTBOX_LOG_FORMAT")]
+    /// How to log: text or json.
+    #[arg(long, global = true, hide_env = true, hide_possible_values = true, env = "WHOTBOX_LOG_FORMAT")]
     pub log_format: Option<LogFlag>,
 }
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use clap::Parser as _;
 use serde_json::Value;
 
-use crate::app::{App, Parts};
+use crate::app::{App, Parts, StartError};
 use crate::base::entropy::OsEntropy;
 use crate::base::time::SystemClock;
 use crate::cli::control::{Failure, Request};
@@ -82,7 +82,14 @@ pub fn open(config: Config) -> Result<Arc<App>, Failure> {
         medium: None,
     };
     App::open(config, parts).map_err(|error| {
-        Failure::failed(error, "Is another whotbox running on this data folder? Otherwise mend what is named above.")
+        let hint = match &error {
+            StartError::Store(_) => "Is another whotbox running on this data folder? Otherwise look after its disk.",
+            StartError::Unfit(_) => "Nothing was changed. Install the newer version, or restore a backup.",
+            StartError::Config(_) | StartError::Folder { .. } | StartError::WrongKey => {
+                "Mend what is named and start again."
+            }
+        };
+        Failure::failed(error, hint)
     })
 }
 
