@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -15,6 +16,7 @@ use crate::base::entropy::Entropy;
 use crate::base::keys::{MasterKey, Purpose};
 use crate::base::time::Clock;
 use crate::catalog::{self, Unfit};
+use crate::chat;
 use crate::config::secrets::{self, OldVariables};
 use crate::config::{CodeSender, Config, ConfigError};
 use crate::customer;
@@ -27,6 +29,8 @@ use crate::store::writer::{Settings, Store};
 
 /// The store's file within the data folder.
 pub const STORE_FILE: &str = "box.redb";
+/// After the release of a legal hold nothing expires for so long, so that a mistaken release can be taken back.
+const GRACE: Duration = Duration::from_secs(72 * 3600);
 
 /// A running box.
 pub struct App {
@@ -46,6 +50,8 @@ pub struct App {
     pub customer: Arc<customer::service::Service>,
     /// Keys the records of requests that bear an `Idempotency-Key`.
     pub idempotency: Key,
+    /// Sealed messages.
+    pub chat: Arc<chat::service::Service>,
     /// This box.
     pub box_id: Uuid,
 }
@@ -70,6 +76,9 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error("the store cannot be opened: {0}")]
     Store(#[from] Fault),
+    /// The chat's key file cannot be used.
+    #[error("the chat's key file cannot be used: {0}")]
+    Keys(#[from] chat::seal::file::KeyFileError),
     /// The master key is not the one that this box's data was made with.
     #[error("the master key is not this box's: restore the right master.key; nothing was changed")]
     WrongKey,
@@ -122,7 +131,15 @@ impl App {
         }));
         let customer = Arc::new(customer::service::Service::new(&secrets.master, Arc::clone(&identity)));
         let idempotency = secrets.master.derive(Purpose::Idempotency);
-        Ok(Arc::new(Self { config, clock, entropy, store, hub, identity, customer, idempotency, box_id }))
+        let setup = chat::service::Setup {
+            path: config.data_dir.join(chat::service::KEY_FILE),
+            box_id,
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+            settings: chat::service::Settings { archive: config.archive, shred: config.shred, grace: GRACE },
+        };
+        let chat = Arc::new(chat::service::Service::open(&secrets.master, setup, &store.read()?)?);
+        Ok(Arc::new(Self { config, clock, entropy, store, hub, identity, customer, chat, idempotency, box_id }))
     }
 }
 

@@ -85,7 +85,7 @@ pub fn open(config: Config) -> Result<Arc<App>, Failure> {
         let hint = match &error {
             StartError::Store(_) => "Is another whotbox running on this data folder? Otherwise look after its disk.",
             StartError::Unfit(_) => "Nothing was changed. Install the newer version, or restore a backup.",
-            StartError::Config(_) | StartError::Folder { .. } | StartError::WrongKey => {
+            StartError::Config(_) | StartError::Folder { .. } | StartError::WrongKey | StartError::Keys(_) => {
                 "Mend what is named and start again."
             }
         };

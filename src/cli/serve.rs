@@ -22,6 +22,7 @@ use crate::http::tls::{Source, Tls};
 use crate::http::{self};
 use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::replication::Replication;
+use crate::jobs::retention::Retention;
 use crate::jobs::{self, Job, Next};
 use crate::upstream::Link;
 
@@ -81,6 +82,7 @@ impl Running {
         let app = &running.app;
         running.begin(Replication::new(Arc::clone(app), link));
         running.begin(Housekeeping { store: app.store.clone(), log_retention: app.config.log_retention });
+        running.begin(Retention { app: Arc::clone(app) });
         running.begin(Watchdog { app: Arc::clone(app) });
         Ok(running)
     }

@@ -42,7 +42,7 @@ pub struct Ready {
     /// The state of replication; none of them makes a box unready.
     replication: &'static str,
     /// `ok`, or why expiry waits.
-    expiry: String,
+    expiry: &'static str,
     /// Open subscriptions of sockets.
     websockets: u64,
 }
@@ -76,7 +76,7 @@ async fn readyz(operations: Operations, _: Req) -> Result<Response, Problem> {
         status: "ready",
         store: "open",
         replication: operations.link.status.known().state.name(),
-        expiry: "ok".to_owned(),
+        expiry: operations.app.chat.status().waiting.unwrap_or("ok"),
         websockets: operations.app.hub.subscriptions(),
     }))
 }

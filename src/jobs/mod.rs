@@ -4,6 +4,7 @@
 
 pub mod housekeeping;
 pub mod replication;
+pub mod retention;
 
 use std::future::Future;
 use std::time::Duration;
