@@ -75,7 +75,13 @@ pub fn bytes_of(status: StatusCode, content_type: &'static str, body: impl Into<
 /// item, in whatever bytes the list understands; `None` on the last page.
 #[must_use]
 pub fn list<T: Serialize>(items: &[T], next: Option<&[u8]>) -> Response {
-    ok(&Page { items, next_cursor: next.map(|at| URL_SAFE_NO_PAD.encode(at)) })
+    ok(&Page { items, next_cursor: next.map(cursor) })
+}
+
+/// A position in a list as the text that a client gives back.
+#[must_use]
+pub fn cursor(at: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(at)
 }
 
 #[derive(Serialize)]

@@ -7,7 +7,9 @@ use crate::http::meta::with_meta;
 use crate::http::metrics::Metrics;
 use crate::http::operations::{self, Operations};
 use crate::http::route::Resource;
-use crate::http::{admin_users, entitlements, invites, relationships, sign_in, users};
+use crate::http::{
+    admin_users, conversations, entitlements, invites, messages, moderation, relationships, sign_in, users,
+};
 use crate::upstream::Link;
 
 /// All resources, with the document that describes them.
@@ -22,5 +24,8 @@ pub fn all(app: &Arc<App>, link: &Arc<Link>, metrics: &Arc<Metrics>) -> Vec<Reso
         relationships::resource(app),
         entitlements::resource(app),
         operations::resource(&operations),
+        conversations::resource(app),
+        messages::resource(app),
+        moderation::resource(app),
     ])
 }

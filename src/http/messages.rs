@@ -1,0 +1,195 @@
+//! Messages: listing, sending, and the recipient's receipts.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::App;
+use crate::base::id::{ConversationId, MessageId, UserId};
+use crate::base::text::ClientId;
+use crate::base::time::Timestamp;
+use crate::chat::body::Body;
+use crate::chat::conversations;
+use crate::chat::messages::{Receipt, acknowledge};
+use crate::chat::seal::Open;
+use crate::chat::service::{MessageInfo, Text};
+use crate::http::conversations::problem;
+use crate::http::problem::{Code, Problem};
+use crate::http::reply::{self, Response};
+use crate::http::request::Req;
+use crate::http::route::{Resource, get, post};
+use crate::http::{auth, once};
+use crate::store::once::{Done, once as do_once};
+use crate::store::page::Page;
+
+/// What a client sends as a new message, here and over the socket.
+#[derive(Deserialize, ToSchema)]
+pub struct NewMessage {
+    /// 1–4000 characters.
+    #[schema(value_type = String, min_length = 1, max_length = 4000)]
+    body: Body,
+    /// The client's own id of it: the same one again gives the first answer again.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128)]
+    client_message_id: Option<ClientId>,
+}
+
+impl From<NewMessage> for Open {
+    fn from(new: NewMessage) -> Self {
+        Self { client_message_id: new.client_message_id, body: new.body }
+    }
+}
+
+/// Which messages are wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct After {
+    /// Only those after this message.
+    after: Option<String>,
+}
+
+/// A text on its way to one who may read it.
+#[derive(Debug)]
+struct Shown(Body);
+
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
+    }
+}
+
+/// A message. Its text is `null` once it has vanished.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Message {
+    #[schema(value_type = String)]
+    id: MessageId,
+    #[schema(value_type = String)]
+    conversation_id: ConversationId,
+    /// Its number in the conversation, from 1.
+    seq: u64,
+    #[schema(value_type = String)]
+    sender_id: UserId,
+    #[schema(value_type = Option<String>)]
+    body: Option<Shown>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// When the archive copy is destroyed, unless a hold keeps it.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    delivered_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    read_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>)]
+    client_message_id: Option<ClientId>,
+    /// `integrity`: what is stored was changed, so that it cannot be shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+}
+
+impl From<MessageInfo> for Message {
+    fn from(info: MessageInfo) -> Self {
+        let (body, error) = match info.text {
+            Text::Readable(body) => (Some(Shown(body)), None),
+            Text::Gone => (None, None),
+            Text::Damaged => (None, Some("integrity")),
+        };
+        Self {
+            id: info.id,
+            conversation_id: info.conversation_id,
+            seq: info.seq,
+            sender_id: info.sender_id,
+            body,
+            created_at: info.created_at,
+            expires_at: info.expires_at,
+            delivered_at: info.delivered_at,
+            read_at: info.read_at,
+            client_message_id: info.client_message_id,
+            error,
+        }
+    }
+}
+
+/// The table.
+#[must_use]
+pub fn resource(app: &Arc<App>) -> Resource {
+    Resource::new(
+        "messages",
+        vec![
+            get("/api/v1/conversations/{id}/messages", "Visible messages, oldest first.")
+                .query::<After>()
+                .list::<Message>()
+                .to(app, list),
+            post("/api/v1/conversations/{id}/messages", "Write a message.")
+                .body::<NewMessage>()
+                .reply::<Message>(201)
+                .refuses(&[Code::NotEntitled])
+                .to(app, send),
+            post("/api/v1/messages/{id}/delivered", "The recipient's device has it.")
+                .reply::<Message>(200)
+                .refuses(&[Code::OwnMessage])
+                .to(app, delivered),
+            post("/api/v1/messages/{id}/read", "The recipient has read it; it vanishes for both.")
+                .reply::<Message>(200)
+                .refuses(&[Code::OwnMessage])
+                .to(app, read),
+        ],
+    )
+}
+
+async fn list(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    let caller = auth::settled(&app, &req)?;
+    let id: ConversationId = req.param("id")?;
+    let read = app.store.read().map_err(auth::fault)?;
+    conversations::of_participant(&read, &caller, id).map_err(problem)?;
+    let (page, asked): (_, After) = (req.page()?, req.query()?);
+    let after = after(asked.after.as_deref())?;
+    let listed = app.chat.list(&read, &caller, id, after, Page::first(page.limit).after(page.after));
+    let listed = listed.map_err(problem)?.map(Message::from);
+    Ok(reply::list(&listed.items, listed.next.as_deref()))
+}
+
+/// The message that a list goes on after.
+///
+/// # Errors
+/// 422 for a text that is no id.
+pub fn after(text: Option<&str>) -> Result<Option<MessageId>, Problem> {
+    let id = text.map(str::parse).transpose();
+    id.map_err(|_| Problem::field("after", "This is no message's id."))
+}
+
+async fn send(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    let caller = auth::settled(&app, &req)?;
+    let id: ConversationId = req.param("id")?;
+    conversations::of_participant(&app.store.read().map_err(auth::fault)?, &caller, id).map_err(problem)?;
+    let new: NewMessage = req.json()?;
+    let key = once::key(&app, &req, caller.id())?;
+    let open = Open::from(new);
+    let done = app.chat.send(&app.store, &caller, id, &open, key).await.map_err(problem)?;
+    let info = app.chat.message(&app.store.read().map_err(auth::fault)?, &caller, done.reference);
+    let mut message = Message::from(info.map_err(problem)?);
+    // A vanished message has lost its client's id with its text; the caller has just named it.
+    message.client_message_id = message.client_message_id.or(open.client_message_id);
+    let answer = reply::created(&format!("/api/v1/messages/{}", message.id), &message);
+    Ok(once::answer(done.replayed, answer))
+}
+
+async fn delivered(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    receipt(app, req, Receipt::Delivered).await
+}
+
+async fn read(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    receipt(app, req, Receipt::Read).await
+}
+
+async fn receipt(app: Arc<App>, req: Req, receipt: Receipt) -> Result<Response, Problem> {
+    let caller = auth::settled(&app, &req)?;
+    let id: MessageId = req.param("id")?;
+    app.chat.message(&app.store.read().map_err(auth::fault)?, &caller, id).map_err(problem)?;
+    let (key, by) = (once::key(&app, &req, caller.id())?, caller.clone());
+    let done = app.store.write(move |tx, now| do_once(tx, now, key, |tx| acknowledge(tx, now, &by, id, receipt)));
+    let Done { reference, replayed } = done.await.map_err(problem)?;
+    let info = app.chat.message(&app.store.read().map_err(auth::fault)?, &caller, reference).map_err(problem)?;
+    let answer = reply::ok(&Message::from(info));
+    Ok(once::answer(replayed, answer))
+}

@@ -1,0 +1,331 @@
+//! Moderation: reviews, legal holds, the audit trail, and expiry by hand.
+//!
+//! Staff alone come in here, and participants' routes never do: these are other functions over other copies. Whoever
+//! reviews can write nothing and marks nothing read.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::App;
+use crate::base::id::{AuditId, ConversationId, RawId, UserId};
+use crate::base::text::Reason;
+use crate::base::time::Timestamp;
+use crate::chat::audit::{self, Action, Code as ReasonCode, Entry};
+use crate::chat::error::Error;
+use crate::chat::hold::{self, HoldChange, Placer};
+use crate::chat::retention::{self, Conditions, Tally};
+use crate::chat::review::{self, Grounds};
+use crate::http::conversations::{Conversation, problem};
+use crate::http::messages::Message;
+use crate::http::problem::{Code, Problem};
+use crate::http::reply::{self, Response};
+use crate::http::request::Req;
+use crate::http::route::{Resource, delete, get, post};
+use crate::http::{auth, once};
+use crate::identity::access::Moderator;
+use crate::store::once::{Done, OnceKey, once as do_once};
+use crate::store::page::{MAX_PAGE, Page};
+
+/// Where all of this lives.
+const LIST: &str = "/api/v1/admin/moderation/conversations";
+const ONE: &str = "/api/v1/admin/moderation/conversations/{id}";
+const HOLD: &str = "/api/v1/admin/moderation/conversations/{id}/legal-hold";
+const AUDITS: &str = "/api/v1/admin/moderation/audits";
+const EXPIRY: &str = "/api/v1/admin/archive-expiry/run";
+
+/// Why a conversation is opened.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Why {
+    /// At least 10 characters.
+    reason: Option<String>,
+    /// `report`, `legal`, `safety`, `support` or `audit`.
+    code: Option<String>,
+    /// At most so many messages; 1000 if absent. `cursor` goes on from an earlier answer's `next_cursor`.
+    limit: Option<String>,
+}
+
+/// Whose conversations are wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Whose {
+    /// One participant's.
+    participant_id: Option<String>,
+}
+
+/// Which part of the trail is wanted.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    /// One conversation's.
+    conversation_id: Option<String>,
+}
+
+/// Why a hold is placed or released.
+#[derive(Default, Deserialize, ToSchema)]
+struct HoldReason {
+    /// At least 10 characters.
+    #[schema(value_type = String, min_length = 10, max_length = 500)]
+    reason: Option<Reason>,
+}
+
+/// What a review shows.
+#[derive(Serialize, ToSchema)]
+struct Review {
+    conversation: Conversation,
+    /// Oldest first, the archive's copies.
+    messages: Vec<Message>,
+    /// The audit row that was on the disk before anything was opened.
+    #[schema(value_type = String)]
+    audit_id: AuditId,
+    /// There are more; asking for them is another audited review.
+    next_cursor: Option<String>,
+}
+
+/// A link of the audit trail: `hash` = SHA-256 of `prev_hash` and the fields.
+#[derive(Serialize, ToSchema)]
+struct Audit {
+    #[schema(value_type = String)]
+    id: AuditId,
+    seq: u64,
+    #[schema(value_type = Option<String>)]
+    conversation_id: Option<ConversationId>,
+    #[schema(value_type = String)]
+    moderator_id: UserId,
+    action: &'static str,
+    code: &'static str,
+    reason: String,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    prev_hash: String,
+    hash: String,
+}
+
+impl From<Entry> for Audit {
+    fn from(entry: Entry) -> Self {
+        let hex = |bytes: [u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self {
+            id: entry.id,
+            seq: entry.seq,
+            conversation_id: entry.conversation_id,
+            moderator_id: entry.moderator_id,
+            action: entry.action.name(),
+            code: entry.code.name(),
+            reason: entry.reason.into(),
+            at: entry.at,
+            prev_hash: hex(entry.prev_hash),
+            hash: hex(entry.hash),
+        }
+    }
+}
+
+/// Whether expiry only says what it would do.
+#[derive(Default, Deserialize, ToSchema)]
+struct RunExpiry {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What expiry did, or would do.
+#[derive(Serialize, ToSchema)]
+struct Ran {
+    /// Messages past their time.
+    examined: u64,
+    /// Of these: destroyed.
+    expired: u64,
+    /// Of these: kept by a legal hold.
+    held: u64,
+    #[schema(value_type = String)]
+    run_id: RawId,
+    /// Why nothing is destroyed now, if so.
+    waiting: Option<&'static str>,
+}
+
+/// The table.
+#[must_use]
+pub fn resource(app: &Arc<App>) -> Resource {
+    Resource::new(
+        "moderation",
+        vec![
+            get(LIST, "Conversations by ids, counts and hold state; no content.")
+                .query::<Whose>()
+                .list::<Conversation>()
+                .refuses(&[Code::Forbidden])
+                .to(app, list),
+            get(ONE, "Open a conversation's archive; audited before anything is opened.")
+                .query::<Why>()
+                .reply::<Review>(200)
+                .refuses(&[Code::Forbidden, Code::Invalid, Code::BadCursor, Code::TooManyRequests])
+                .to(app, open),
+            post(HOLD, "Place a legal hold.")
+                .body::<HoldReason>()
+                .reply::<Conversation>(200)
+                .refuses(&[Code::Forbidden, Code::AlreadyHeld])
+                .to(app, place),
+            delete(HOLD, "Release a legal hold; nothing expires before the grace is over.")
+                .optional_body::<HoldReason>()
+                .query::<Why>()
+                .reply::<Conversation>(200)
+                .refuses(&[Code::Forbidden, Code::NotHeld])
+                .to(app, release),
+            get(AUDITS, "The audit trail, hash-chained, oldest first.")
+                .query::<Which>()
+                .list::<Audit>()
+                .refuses(&[Code::Forbidden])
+                .to(app, audits),
+            post(EXPIRY, "Destroy what is past its time now.")
+                .or_service()
+                .optional_body::<RunExpiry>()
+                .reply::<Ran>(200)
+                .refuses(&[Code::Forbidden])
+                .to(app, expire),
+        ],
+    )
+}
+
+fn moderator(app: &App, req: &Req) -> Result<Moderator, Problem> {
+    auth::caller(app, req)?.moderator().map_err(auth::denied)
+}
+
+async fn list(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    let moderator = moderator(&app, &req)?;
+    let (page, whose): (_, Whose) = (req.page()?, req.query()?);
+    let participant = id_of("participant_id", whose.participant_id.as_deref())?;
+    let read = app.store.read().map_err(auth::fault)?;
+    let page = Page::newest(page.limit).after(page.after);
+    let listed = review::conversations(&read, &moderator, participant, &page).map_err(auth::fault)?;
+    let listed = listed.map(Conversation::for_staff);
+    Ok(reply::list(&listed.items, listed.next.as_deref()))
+}
+
+async fn open(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    let moderator = moderator(&app, &req)?;
+    let id: ConversationId = req.param("id")?;
+    hold::shown(&app.store.read().map_err(auth::fault)?, id).map_err(problem)?;
+    let why: Why = req.query()?;
+    let reason = reason_of(why.reason.as_deref())?;
+    let code = code_of(why.code.as_deref())?;
+    let asked = req.page()?;
+    let limit = why.limit.map_or(MAX_PAGE, |_| asked.limit);
+    let grounds = Grounds { reason, code, action: Action::Review };
+    let page = Page::first(limit).after(asked.after);
+    let opened = app.chat.review(&app.store, &moderator, id, grounds, &page).await.map_err(problem)?;
+    Ok(reply::ok(&Review {
+        conversation: Conversation::for_staff(opened.conversation),
+        messages: opened.messages.items.into_iter().map(Message::from).collect(),
+        audit_id: opened.audit_id,
+        next_cursor: opened.messages.next.as_deref().map(reply::cursor),
+    }))
+}
+
+async fn place(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    let (moderator, id, reason) = hold_request(&app, &req)?;
+    let key = once::key(&app, &req, moderator.id())?;
+    let done = app.store.write(move |tx, now| {
+        do_once(tx, now, key, |tx| hold::place(tx, now, Placer::Moderator(&moderator), id, reason))
+    });
+    hold_answer(&app, done.await.map_err(problem)?, Conversation::excluding)
+}
+
+async fn release(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    let (moderator, id, reason) = hold_request(&app, &req)?;
+    let key = once::key(&app, &req, moderator.id())?;
+    let grace = app.chat.settings().grace;
+    let done = app.store.write(move |tx, now| {
+        do_once(tx, now, key, |tx| hold::release(tx, now, Placer::Moderator(&moderator), id, reason, grace))
+    });
+    hold_answer(&app, done.await.map_err(problem)?, Conversation::expiring)
+}
+
+/// Who asks for a change of which hold, and why: in the body, or in the query where a client sends no body.
+fn hold_request(app: &App, req: &Req) -> Result<(Moderator, ConversationId, Reason), Problem> {
+    let moderator = moderator(app, req)?;
+    let id: ConversationId = req.param("id")?;
+    hold::shown(&app.store.read().map_err(auth::fault)?, id).map_err(problem)?;
+    let given: HoldReason = req.json_or_default()?;
+    let reason = match given.reason {
+        Some(reason) => reason,
+        None => reason_of(req.query::<Why>()?.reason.as_deref())?,
+    };
+    Ok((moderator, id, reason))
+}
+
+fn hold_answer(
+    app: &App,
+    done: Done<HoldChange>,
+    with: fn(Conversation, u64) -> Conversation,
+) -> Result<Response, Problem> {
+    let HoldChange { conversation, count } = done.reference;
+    let info = hold::shown(&app.store.read().map_err(auth::fault)?, conversation).map_err(problem)?;
+    let answer = reply::ok(&with(Conversation::for_staff(info), count));
+    Ok(once::answer(done.replayed, answer))
+}
+
+async fn audits(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    let caller = auth::settled(&app, &req)?;
+    caller.moderator().map(drop).or_else(|_| caller.admin().map(drop)).map_err(auth::denied)?;
+    let (page, which): (_, Which) = (req.page()?, req.query()?);
+    let conversation = id_of("conversation_id", which.conversation_id.as_deref())?;
+    let read = app.store.read().map_err(auth::fault)?;
+    let page = Page::first(page.limit).after(page.after);
+    let listed = audit::list(&read, conversation, &page).map_err(auth::fault)?.map(Audit::from);
+    Ok(reply::list(&listed.items, listed.next.as_deref()))
+}
+
+async fn expire(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    auth::service_or_admin(&app, &req)?;
+    let RunExpiry { dry_run } = req.json_or_default()?;
+    let run_id = *app.entropy.id::<AuditId>(app.clock.now()).raw();
+    if dry_run {
+        let read = app.store.read().map_err(auth::fault)?;
+        let tally = retention::dry_run(&app.chat, &read).map_err(auth::fault)?;
+        return Ok(reply::ok(&ran(tally, run_id, app.chat.status().waiting)));
+    }
+    let key = once::key_of_anyone(&app, &req)?;
+    if let Some(done) = ran_before(&app, key).await? {
+        return Ok(reply::replayed(reply::ok(&ran_again(done.reference))));
+    }
+    let report = retention::run(&app.chat, &app.store, Conditions::default()).await.map_err(problem)?;
+    let reference = (report.tally.examined, report.tally.expired, report.tally.held, run_id);
+    let done = app.store.write(move |tx, now| do_once(tx, now, key, |_| Ok::<_, Error>(reference)));
+    done.await.map_err(problem)?;
+    Ok(reply::ok(&ran(report.tally, run_id, report.waiting)))
+}
+
+/// The run that this key stands for, if there was one.
+async fn ran_before(app: &App, key: Option<OnceKey>) -> Result<Option<Done<RunReference>>, Problem> {
+    // A command that refuses is not remembered, so this only looks.
+    let look = app.store.write(move |tx, now| do_once::<RunReference, _>(tx, now, key, |_| Err(Error::NotFound)));
+    match look.await {
+        Ok(done) => Ok(Some(done)),
+        Err(Error::NotFound) => Ok(None),
+        Err(error) => Err(problem(error)),
+    }
+}
+
+/// Examined, expired, held, and the run's id.
+type RunReference = (u64, u64, u64, RawId);
+
+fn ran_again((examined, expired, held, run_id): RunReference) -> Ran {
+    ran(Tally { examined, expired, held }, run_id, None)
+}
+
+const fn ran(tally: Tally, run_id: RawId, waiting: Option<&'static str>) -> Ran {
+    Ran { examined: tally.examined, expired: tally.expired, held: tally.held, run_id, waiting }
+}
+
+fn reason_of(text: Option<&str>) -> Result<Reason, Problem> {
+    text.unwrap_or("").parse().map_err(|bad: crate::base::text::BadText| Problem::field("reason", bad.0))
+}
+
+fn code_of(text: Option<&str>) -> Result<ReasonCode, Problem> {
+    let Some(text) = text else { return Ok(ReasonCode::default()) };
+    ReasonCode::named(text)
+        .ok_or_else(|| Problem::field("code", "A code is one of report, legal, safety, support and audit."))
+}
+
+fn id_of<T: std::str::FromStr>(field: &str, text: Option<&str>) -> Result<Option<T>, Problem> {
+    text.map(str::parse).transpose().map_err(|_| Problem::field(field, "This is no id."))
+}
