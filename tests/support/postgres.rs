@@ -132,8 +132,8 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        // The keeper does the rest; nobody needs to wait for it.
         drop(self.keeper.stdin.take());
-        drop(self.keeper.wait());
     }
 }
 
@@ -247,7 +247,8 @@ fn configure(folder: &Path) {
     let settings = format!(
         "listen_addresses = '127.0.0.1'\nunix_socket_directories = '{at}'\nssl = on\n\
          ssl_cert_file = '{at}/server.pem'\nssl_key_file = '{at}/server.key'\npassword_encryption = 'scram-sha-256'\n\
-         shared_buffers = 16MB\nmax_connections = 100\nmax_wal_senders = 0\nwal_level = minimal\n"
+         shared_buffers = 16MB\nmax_connections = 100\nmax_wal_senders = 0\nwal_level = minimal\n\
+         recovery_init_sync_method = syncfs\n"
     );
     let data = folder.join("data");
     let mut file = fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).unwrap();
