@@ -3,7 +3,9 @@
 // Said again for the lints: their exceptions for tests reach every module below.
 #![cfg(test)]
 
+mod customer;
 mod http;
+mod identity;
 mod replication;
 mod store;
 mod story;

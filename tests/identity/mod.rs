@@ -1,0 +1,6 @@
+//! Stories about accounts: signing in, staying signed in, losing the password, losing the account.
+
+mod accounts;
+pub(crate) mod fixture;
+mod guessing;
+mod sessions;
