@@ -20,6 +20,7 @@ use crate::chat;
 use crate::config::secrets::{self, OldVariables};
 use crate::config::{CodeSender, Config, ConfigError};
 use crate::customer;
+use crate::game;
 use crate::identity;
 use crate::live::hub::Hub;
 use crate::store::fault::Fault;
@@ -50,6 +51,8 @@ pub struct App {
     pub customer: Arc<customer::service::Service>,
     /// Keys the records of requests that bear an `Idempotency-Key`.
     pub idempotency: Key,
+    /// Matches: sealed seeds and clocks.
+    pub game: Arc<game::service::Service>,
     /// Sealed messages.
     pub chat: Arc<chat::service::Service>,
     /// This box.
@@ -139,7 +142,8 @@ impl App {
             settings: chat::service::Settings { archive: config.archive, shred: config.shred, grace: GRACE },
         };
         let chat = Arc::new(chat::service::Service::open(&secrets.master, setup, &store.read()?)?);
-        Ok(Arc::new(Self { config, clock, entropy, store, hub, identity, customer, chat, idempotency, box_id }))
+        let game = Arc::new(game::service::Service::new(&secrets.master));
+        Ok(Arc::new(Self { config, clock, entropy, store, hub, identity, customer, idempotency, game, chat, box_id }))
     }
 }
 

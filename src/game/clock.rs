@@ -139,21 +139,27 @@ impl Clocks {
         self.running.iter_mut().filter_map(step).collect()
     }
 
-    /// How long the seat on turn has still got; none where no clock runs for `seq`. A clock that has not heard of
-    /// this turn yet will start now.
+    /// How long the seat on turn has still got; none where no clock runs: without `attended`, that is with nobody at
+    /// the match, it stands still. A clock that has not heard of this turn yet will start now.
     #[must_use]
-    pub fn remaining(&self, game: GameId, seq: u64, turn_seconds: u16, now: Instant) -> Option<Duration> {
-        if turn_seconds == 0 {
+    pub fn remaining(
+        &self,
+        game: GameId,
+        seq: u64,
+        turn_seconds: u16,
+        now: Instant,
+        attended: bool,
+    ) -> Option<Duration> {
+        if turn_seconds == 0 || !attended {
             return None;
         }
         let whole = Duration::from_secs(u64::from(turn_seconds));
-        let running = self.running.get(&game)?;
-        if running.watched.seq != seq {
-            return running.attended.then_some(whole);
-        }
-        let counted = running.counted.saturating_add(now.since(running.ticked));
-        let floor = running.floor.map_or(Duration::ZERO, |floor| floor.since(now));
-        running.attended.then(|| whole.saturating_sub(counted).max(floor))
+        let known = self.running.get(&game).filter(|running| running.watched.seq == seq);
+        Some(known.map_or(whole, |running| {
+            let since = if running.attended { now.since(running.ticked) } else { Duration::ZERO };
+            let floor = running.floor.map_or(Duration::ZERO, |floor| floor.since(now));
+            whole.saturating_sub(running.counted.saturating_add(since)).max(floor)
+        }))
     }
 }
 

@@ -72,7 +72,7 @@ pub struct ProvenRound {
 /// At most `limit` frames after a number; all from the first deal where there is none.
 ///
 /// # Errors
-/// [`Error::NotFound`] for one who has no part in the match, [`Error::NotDealt`].
+/// [`Error::NotFound`] for one who has no part in the match.
 pub fn after(
     read: &(impl Read + ?Sized),
     caller: &Caller,
@@ -82,8 +82,9 @@ pub fn after(
 ) -> Result<Frames, Error> {
     let (session, seat) = seated(read, caller.id(), game)?;
     let last_seq = session.seq();
-    let present = session.dealt()?.state.round;
     let mut items = Vec::new();
+    // Nothing has happened before the first deal.
+    let Ok(present) = session.dealt().map(|dealt| dealt.state.round) else { return Ok(Frames { items, last_seq }) };
     let wanted = |seq: u64| after.is_none_or(|after| seq > after);
     if !wanted(last_seq) {
         return Ok(Frames { items, last_seq });

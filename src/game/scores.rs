@@ -76,10 +76,10 @@ impl Period {
 /// The scoreboard of the caller's match.
 ///
 /// # Errors
-/// [`Error::NotFound`], [`Error::NotDealt`].
+/// [`Error::NotFound`].
 pub fn scoreboard(read: &(impl Read + ?Sized), caller: &Caller, game: GameId) -> Result<Scoreboard, Error> {
     let (session, seat) = seated(read, caller.id(), game)?;
-    let view = session.game()?.view(seat);
+    let view = session.view(seat)?;
     Ok(Scoreboard {
         game_id: game,
         players: session.players(),

@@ -4,17 +4,14 @@
 
 use crate::base::id::{GameId, UserId};
 use crate::base::text::Username;
-use crate::base::time::Timestamp;
 use crate::game::error::Error;
-use crate::game::records::{
-    Board, BotLevel, Round, SESSION_BY_PLAYER, SESSION_BY_STATE, SESSION_LIVE, Session, damaged,
-};
+use crate::game::records::{Board, Round, SESSION_BY_PLAYER, SESSION_BY_STATE, SESSION_LIVE, Session, damaged};
 use crate::identity::access::{Caller, Player};
 use crate::store::fault::Fault;
 use crate::store::key::Key;
 use crate::store::page::{Listed, Page};
 use crate::store::read::{Read, ReadExt};
-use crate::whot::card::{PerSeat, Seat};
+use crate::whot::card::{CardList, CardSet, PerSeat, Seat};
 use crate::whot::matches::Match;
 use crate::whot::options::Options;
 use crate::whot::state::{EndReason, Phase};
@@ -45,41 +42,6 @@ pub struct Shown {
     pub view: View,
     /// `target`, `resign`, `timeout`, or `void`.
     pub end_reason: Option<&'static str>,
-}
-
-/// A match in a list: nothing of its cards.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Summary {
-    /// The match.
-    pub game_id: GameId,
-    /// By seat.
-    pub players: PerSeat<SeatInfo>,
-    /// The asking player's seat.
-    pub seat: Seat,
-    /// The bot's level, in a match against one.
-    pub bot_level: Option<BotLevel>,
-    /// Where it stands; none before the first deal.
-    pub phase: Option<Phase>,
-    /// Accepted actions.
-    pub seq: u64,
-    /// Which round, from 1; 0 before the first deal.
-    pub round: u32,
-    /// Who is on turn.
-    pub turn: Option<Seat>,
-    /// Rounds won by seat.
-    pub rounds_won: PerSeat<u32>,
-    /// Running points by seat.
-    pub points: PerSeat<u32>,
-    /// Who won.
-    pub winner: Option<Seat>,
-    /// Why it ended.
-    pub end_reason: Option<&'static str>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was last touched.
-    pub updated_at: Timestamp,
-    /// When it ended.
-    pub ended_at: Option<Timestamp>,
 }
 
 impl Session {
@@ -115,9 +77,45 @@ impl Session {
         PerSeat(self.seats.clone().map(|seat| SeatInfo { user_id: seat.user_id, username: seat.username }))
     }
 
+    /// What a seat may know. Before the first deal that is an empty table, between rounds 0 and 1.
+    pub(in crate::game) fn view(&self, seat: Seat) -> Result<View, Error> {
+        let first_starter = match &self.board {
+            Board::Dealt(_) => return Ok(self.game()?.view(seat)),
+            Board::Waiting { first_starter, .. } => *first_starter,
+        };
+        Ok(View {
+            called: None,
+            drawn: None,
+            end_reason: None,
+            hand: CardSet::EMPTY,
+            history: Vec::new(),
+            legal: Vec::new(),
+            market_cards: 0,
+            opponent_cards: 0,
+            pending: None,
+            phase: Phase::RoundOver,
+            pile: CardList::EMPTY,
+            points: PerSeat::default(),
+            reshuffles: 0,
+            result: None,
+            round: 0,
+            rounds_won: PerSeat::default(),
+            seat,
+            seq: 0,
+            starter: Seat::from_index(u64::from(first_starter)).unwrap_or(Seat::One),
+            timeouts: PerSeat::default(),
+            turn: None,
+            winner: None,
+        })
+    }
+
     /// The match with this view of one of its seats. A void match is over, whatever its cards say.
     pub(in crate::game) fn shown(&self, view: View, commitment: [u8; 32]) -> Result<Shown, Error> {
-        let options = Options::from_stored(&self.dealt()?.options).map_err(damaged)?;
+        let options = match &self.board {
+            Board::Dealt(dealt) => &dealt.options,
+            Board::Waiting { options, .. } => options,
+        };
+        let options = Options::from_stored(options).map_err(damaged)?;
         let end_reason = view.end_reason.map(EndReason::word);
         let mut shown = Shown { game_id: self.id, players: self.players(), options, commitment, view, end_reason };
         if self.void && shown.view.seq == self.seq() {
@@ -180,11 +178,15 @@ pub fn players(read: &(impl Read + ?Sized), game: GameId) -> Result<PerSeat<Seat
 /// The match as the caller may see it.
 ///
 /// # Errors
-/// [`Error::NotFound`] for one who has no part in it, [`Error::NotDealt`] before the first deal.
+/// [`Error::NotFound`] for one who has no part in it.
 pub fn show(read: &(impl Read + ?Sized), caller: &Caller, game: GameId) -> Result<Shown, Error> {
     let (session, seat) = seated(read, caller.id(), game)?;
-    let view = session.game()?.view(seat);
-    let commitment = present_commitment(read, game, view.round, view.phase)?;
+    shown_now(read, &session, seat)
+}
+
+fn shown_now(read: &(impl Read + ?Sized), session: &Session, seat: Seat) -> Result<Shown, Error> {
+    let view = session.view(seat)?;
+    let commitment = present_commitment(read, session.id, view.round, view.phase)?;
     session.shown(view, commitment)
 }
 
@@ -216,23 +218,25 @@ pub enum Which {
     Over,
 }
 
-/// The caller's matches.
+/// The caller's matches as the caller may see them; [`Page::newest`] gives the last made first.
 ///
 /// # Errors
-/// [`Fault`] where they cannot be read.
+/// [`Error::Store`] where they cannot be read.
 pub fn of_player(
     read: &(impl Read + ?Sized),
     caller: &Player,
     which: Which,
     page: &Page,
-) -> Result<Listed<Summary>, Fault> {
+) -> Result<Listed<Shown>, Error> {
     let user = caller.id();
     let rows = match which {
         Which::All => read.list_by::<Session>(SESSION_BY_PLAYER, &Key::of(user), page)?,
         Which::Live => read.list_by::<Session>(SESSION_BY_STATE, &Key::of(user).byte(0), page)?,
         Which::Over => read.list_by::<Session>(SESSION_BY_STATE, &Key::of(user).byte(1), page)?,
     };
-    Ok(rows.map(|session| summary(&session, user)))
+    let shown = |session: &Session| shown_now(read, session, session.seat_of(user).ok_or(Error::NotFound)?);
+    let items = rows.items.iter().map(shown).collect::<Result<_, _>>()?;
+    Ok(Listed { items, next: rows.next })
 }
 
 /// How many unfinished matches a player has, counted up to one page.
@@ -244,27 +248,4 @@ pub(in crate::game) fn unfinished(read: &(impl Read + ?Sized), user: UserId, at_
 /// A page of all matches that are not over, for the clocks.
 pub(in crate::game) fn live(read: &(impl Read + ?Sized), page: &Page) -> Result<Listed<Session>, Fault> {
     read.list_by::<Session>(SESSION_LIVE, &Key::new(), page)
-}
-
-fn summary(session: &Session, user: UserId) -> Summary {
-    let state = session.dealt().ok().map(|dealt| &dealt.state);
-    let seat_at = |index: u8| Seat::from_index(u64::from(index));
-    let phase = state.and_then(|state| Phase::from_code(state.phase));
-    Summary {
-        game_id: session.id,
-        players: session.players(),
-        seat: session.seat_of(user).unwrap_or(Seat::Zero),
-        bot_level: session.bot_level,
-        phase: if session.void { Some(Phase::MatchOver) } else { phase },
-        seq: session.seq(),
-        round: state.map_or(0, |state| state.round),
-        turn: state.and_then(|state| state.turn).and_then(seat_at).filter(|_| !session.void),
-        rounds_won: PerSeat(state.map_or([0; 2], |state| state.rounds_won)),
-        points: PerSeat(state.map_or([0; 2], |state| state.points)),
-        winner: state.and_then(|state| state.winner).and_then(seat_at),
-        end_reason: session.end_reason(),
-        created_at: session.created_at,
-        updated_at: session.updated_at,
-        ended_at: session.ended_at,
-    }
 }

@@ -8,7 +8,7 @@ use crate::http::metrics::Metrics;
 use crate::http::operations::{self, Operations};
 use crate::http::route::Resource;
 use crate::http::{
-    admin_users, conversations, entitlements, invites, messages, moderation, relationships, sign_in, users,
+    admin_users, conversations, entitlements, games, invites, messages, moderation, relationships, sign_in, users,
 };
 use crate::upstream::Link;
 
@@ -23,6 +23,7 @@ pub fn all(app: &Arc<App>, link: &Arc<Link>, metrics: &Arc<Metrics>) -> Vec<Reso
         invites::resource(app),
         relationships::resource(app),
         entitlements::resource(app),
+        games::resource(app),
         operations::resource(&operations),
         conversations::resource(app),
         messages::resource(app),
