@@ -54,8 +54,10 @@ async fn chat(owner: &Person, customer: &Person) {
         let heard = sockets[to].next_of("message").await["message"].clone();
         assert_eq!(heard["body"], *body);
         sockets[to].send(&json!({"type": "read", "ref": "r", "message_id": heard["id"]})).await;
-        let gone = sockets[from].next_of("vanished").await;
-        assert_eq!(gone["message_ids"], json!([heard["id"]]));
+        for socket in &mut sockets {
+            let gone = socket.next_of("vanished").await;
+            assert_eq!(gone["message_ids"], json!([heard["id"]]));
+        }
     }
     for person in [owner, customer] {
         let list = person.see(&format!("{path}/messages")).await;
