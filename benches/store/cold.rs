@@ -1,4 +1,5 @@
-//! How long a store of a gigabyte takes to open after its process was killed, with nothing of it in memory.
+//! How long a store of a gigabyte takes to open after its process was killed, with nothing of it in memory;
+//! and what a commit costs in a store of that size.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use whotbox::store::page::Page;
 use whotbox::store::read::ReadExt;
 use whotbox::store::tx::Tx;
 
+use crate::WRITERS;
 use crate::load::{Message, Refused, open};
+use crate::ours::Ours;
 use crate::table::{Goal, Table, median};
 
 /// The file's size.
@@ -46,4 +49,8 @@ pub(crate) fn run(folder: &Path, table: &mut Table) {
     }
     table.value("cold 1 GB store after a kill: open, ms", median(opened), Goal::AtMost(100.0));
     table.value("... and its newest 50 rows read, ms", median(read), Goal::None);
+    store.close();
+    let mut large = Ours::new(&path);
+    large.concurrent(WRITERS * 50);
+    table.value("... bytes to the kernel per byte of payload", large.amplification(), Goal::None);
 }
