@@ -10,6 +10,7 @@ use replication::row::Lane;
 use uuid::Uuid;
 use whotbox::base::time::Timestamp;
 use whotbox::store::change::{Entry, Op, entries_after};
+use whotbox::store::dead::DeadLetter;
 use whotbox::store::fault::Fault;
 use whotbox::store::meta::{Identity, LAYOUT, LaneAck, LaneHead, SnapshotProgress};
 use whotbox::store::once::{self, Done, KeyReused, OnceKey};
@@ -55,6 +56,13 @@ fn the_stores_own_records_are_as_they_were() {
     is_golden(&LaneHead { lane: 2, seq: 300, chain: [1; 32] });
     is_golden(&LaneAck { lane: 1, seq: 200, chain: [2; 32], trimmed_seq: 100 });
     is_golden(&SnapshotProgress { after: vec![0, 9, 1], complete: false });
+    is_golden(&DeadLetter {
+        lane: 2,
+        table: "chat.messages".into(),
+        id: "17".into(),
+        reason: "a value is out of range".into(),
+        at: START,
+    });
     is_golden(&Entry {
         lane: 2,
         seq: 70_000,

@@ -10,6 +10,8 @@ use whotbox::store::fault::Fault;
 use whotbox::store::key::Key;
 use whotbox::store::meta;
 use whotbox::store::read::ReadExt;
+use whotbox::store::relog;
+use whotbox::store::table::TableInfo;
 use whotbox::store::tx::Tx;
 
 use super::disk::Disk;
@@ -122,4 +124,32 @@ fn entries_come_in_bounded_steps_and_never_from_the_other_lane() {
 fn a_store_has_one_identity() {
     let lab = Lab::new();
     lab.store.write_blocking(enrol).unwrap_err();
+}
+
+#[test]
+fn what_was_there_before_the_log_enters_it_once_in_steps_that_survive_a_restart() {
+    // given: rows from before the enrolment, one of a table that stays on the box
+    let lab = Lab::on(Disk::formatted());
+    lab.put(&(1..6).map(|id| note(id, 1)).collect::<Vec<_>>()).unwrap();
+    lab.store.write_blocking(|tx, _| tx.put(&Local { id: 1, value: 1 })).unwrap();
+    lab.store.write_blocking(enrol).unwrap();
+    let step = |lab: &Lab| {
+        lab.store
+            .write_blocking(|tx, _| relog::step(tx, &[TableInfo::of::<Note>(), TableInfo::of::<Local>()], 3))
+            .unwrap()
+    };
+    // when: it is stopped between, and a row that has entered changes while others wait
+    assert!(!step(&lab));
+    let lab = lab.reopened();
+    lab.put(&[note(1, 2)]).unwrap();
+    while !step(&lab) {}
+    // then: each is in the log, the changed one with what it is now
+    let snapshot = lab.store.read().unwrap();
+    assert!(!relog::pending(&snapshot).unwrap());
+    let mut keys: Vec<_> = entries(&snapshot, Lane::Bulk).into_iter().map(|entry| entry.key).collect();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys, (1..6).map(|id| Key::new().number(id).as_bytes().to_vec()).collect::<Vec<_>>());
+    assert!(entries(&snapshot, Lane::Bulk).iter().all(|entry| entry.digest != [0; 16]));
+    assert_log_is_sound(&snapshot);
 }
