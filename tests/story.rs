@@ -2,8 +2,8 @@
 
 mod bad_input;
 mod compare;
-mod evening;
+pub(crate) mod evening;
 mod kill;
 mod link;
 mod match_play;
-mod secrecy;
+pub(crate) mod secrecy;

@@ -1,0 +1,109 @@
+//! Moderation over HTTP: reasons, the trail, holds, and who may not.
+
+use serde_json::{Value, json};
+
+use crate::chat::{bodies, stage};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_needs_a_reason_and_leaves_its_row_on_the_trail() {
+    let stage = stage().await;
+    stage.says(&stage.cast.owner, "meet me behind the market").await;
+    let moderator = stage.moderator().await;
+    let one = format!("/api/v1/admin/moderation/conversations/{}", stage.id);
+    for query in [
+        "",
+        "?reason=",
+        "?reason=%20%20%20%20%20%20%20%20%20%20%20%20",
+        "?reason=too+short",
+        "?reason=long+enough+it+is&code=fun",
+    ] {
+        let answer = moderator.get(&format!("{one}{query}")).await;
+        assert_eq!(answer.status, 422, "{query}: {}", answer.text());
+    }
+    let trail = moderator.see("/api/v1/admin/moderation/audits").await;
+    assert_eq!(trail["items"], json!([]), "what was refused opened nothing");
+
+    let review = moderator.see(&format!("{one}?reason=report+17+of+today&code=report")).await;
+    assert_eq!(bodies(&review["messages"]), ["meet me behind the market"]);
+    assert_eq!((&review["conversation"]["message_count"], &review["next_cursor"]), (&json!(1), &Value::Null));
+    let trail = moderator.see(&format!("/api/v1/admin/moderation/audits?conversation_id={}", stage.id)).await;
+    let row = &trail["items"][0];
+    assert_eq!((&row["id"], &row["action"], &row["code"]), (&review["audit_id"], &json!("review"), &json!("report")));
+    assert_eq!((&row["reason"], &row["moderator_id"]), (&json!("report 17 of today"), &json!(moderator.id)));
+    assert_eq!(stage.sees(&stage.cast.chidi).await.len(), 1, "a review marks nothing read");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_archive_shows_what_has_vanished() {
+    let stage = stage().await;
+    let sent = stage.says(&stage.cast.owner, "gone for the two").await;
+    stage.cast.chidi.done(&format!("/api/v1/messages/{}/read", sent["id"].as_str().unwrap()), &Value::Null).await;
+    let moderator = stage.moderator().await;
+    let one = format!("/api/v1/admin/moderation/conversations/{}?reason=a+routine+look", stage.id);
+    assert_eq!(bodies(&moderator.see(&one).await["messages"]), ["gone for the two"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moderation_is_for_moderators() {
+    let stage = stage().await;
+    let one = format!("/api/v1/admin/moderation/conversations/{}", stage.id);
+    for person in [&stage.cast.owner, &stage.cast.chidi, &stage.cast.admin] {
+        for path in ["/api/v1/admin/moderation/conversations", &format!("{one}?reason=a+routine+look")] {
+            assert_eq!(person.get(path).await.refusal(), (403, "forbidden".to_owned()));
+        }
+        let hold = person.post(&format!("{one}/legal-hold"), &json!({"reason": "court order 44/26"})).await;
+        assert_eq!(hold.refusal(), (403, "forbidden".to_owned()));
+    }
+    assert_eq!(stage.cast.admin.get("/api/v1/admin/moderation/audits").await.status, 200);
+    assert_eq!(stage.cast.owner.get("/api/v1/admin/moderation/audits").await.status, 403);
+    let moderator = stage.moderator().await;
+    let nobodys = "/api/v1/admin/moderation/conversations/019ab3c0-0000-7000-8000-00000000dead?reason=x";
+    assert_eq!(moderator.get(nobodys).await.status, 404, "the object is looked up before the reason");
+    assert_eq!(moderator.post(&format!("{}/messages", stage.path), &json!({"body": "hi"})).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_is_placed_shown_to_staff_alone_and_released() {
+    let stage = stage().await;
+    let moderator = stage.moderator().await;
+    let hold = format!("/api/v1/admin/moderation/conversations/{}/legal-hold", stage.id);
+    let reason = json!({"reason": "court order 44/26"});
+    let release = || stage.whotbox.http.call("DELETE", &hold).bearer(&moderator.token).json(&reason).send();
+    assert_eq!(release().await.refusal(), (409, "not_held".to_owned()));
+    assert_eq!(moderator.post(&hold, &json!({"reason": "short"})).await.status, 422);
+    let placed = moderator.done(&hold, &reason).await;
+    let shown = &placed["legal_hold"];
+    assert_eq!((&shown["active"], &shown["reason"]), (&json!(true), &reason["reason"]));
+    assert_eq!((&shown["placed_by"], shown["placed_at"].is_string()), (&json!(moderator.id), true));
+    assert_eq!(moderator.post(&hold, &reason).await.refusal(), (409, "already_held".to_owned()));
+    assert!(stage.cast.chidi.see(&stage.path).await["legal_hold"].is_null());
+    let list = moderator.see("/api/v1/admin/moderation/conversations").await;
+    assert_eq!(list["items"][0]["legal_hold"]["active"], true);
+
+    let released = release().await;
+    assert_eq!((released.status, released.json()["legal_hold"]["active"].as_bool()), (200, Some(false)));
+    assert!(released.json()["legal_hold"]["grace_until"].is_string());
+    let trail = moderator.see("/api/v1/admin/moderation/audits").await;
+    let rows = trail["items"].as_array().unwrap();
+    let actions: Vec<_> = rows.iter().map(|row| row["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["hold_placed", "hold_released"]);
+    assert_eq!(rows[1]["prev_hash"], rows[0]["hash"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expiry_runs_by_hand_for_an_admin_and_says_what_it_did() {
+    let stage = stage().await;
+    stage.says(&stage.cast.owner, "young").await;
+    let run = "/api/v1/admin/archive-expiry/run";
+    for body in [Value::Null, json!({}), json!({"dry_run": true})] {
+        let ran = stage.cast.admin.done(run, &body).await;
+        assert_eq!((&ran["examined"], &ran["expired"], &ran["held"]), (&json!(0), &json!(0), &json!(0)));
+        assert!(ran["run_id"].is_string());
+    }
+    assert_eq!(stage.cast.owner.post(run, &Value::Null).await.refusal(), (403, "forbidden".to_owned()));
+    assert_eq!(stage.sees(&stage.cast.chidi).await, ["young"]);
+    let keyed = || stage.whotbox.http.post(run).bearer(&stage.cast.admin.token).idempotency_key("run-1").send();
+    let (first, again) = (keyed().await, keyed().await);
+    assert_eq!(first.json()["run_id"], again.json()["run_id"]);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+}
