@@ -59,7 +59,10 @@ fn a_central_that_cannot_be_reached_or_proved_is_a_sentence_a_hint_and_exit_3() 
     let key = rcgen::KeyPair::generate().unwrap();
     let certificate = rcgen::CertificateParams::new(vec!["other".to_owned()]).unwrap().self_signed(&key).unwrap();
     std::fs::write(&foreign, certificate.pem()).unwrap();
-    for (url, ca) in [("postgres://o@127.0.0.1:1/central", None), (central.admin_url().as_str(), Some(&foreign))] {
+    // A port that was free a moment ago: nobody listens there.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("postgres://o@{free}/central");
+    for (url, ca) in [(nobody.as_str(), None), (central.admin_url().as_str(), Some(&foreign))] {
         let mut arguments = vec!["upstream", "migrate", "--admin-url", url];
         if let Some(ca) = ca {
             arguments.extend(["--upstream-ca", ca.to_str().unwrap()]);
