@@ -90,6 +90,8 @@ struct Running {
     attended: bool,
     /// Not before, for a seat that was away.
     floor: Option<Instant>,
+    /// The seat on turn was never at the match since the box started.
+    unseen: bool,
     /// When the match was seen to be touched last.
     touched: Instant,
 }
@@ -112,6 +114,7 @@ impl Clocks {
                     ticked: now,
                     attended: false,
                     floor: None,
+                    unseen: false,
                     touched: now,
                 };
                 self.running.insert(game, running);
@@ -172,10 +175,18 @@ impl Running {
         self.attended = seats.0.iter().flatten().any(|presence| presence.online);
         let Some(turn) = self.watched.turn.filter(|turn| self.watched.users.of(*turn).is_some()) else { return };
         let lost = match seats.of(turn) {
-            Some(presence) if presence.online => return,
+            Some(presence) if presence.online => {
+                // Its first connection: only now can it see that it is on turn.
+                if std::mem::take(&mut self.unseen) {
+                    (self.counted, self.floor) = (Duration::ZERO, None);
+                }
+                return;
+            }
             Some(presence) => presence.since,
-            // Never seen since the box started or the turn began.
-            None => self.began,
+            None => {
+                self.unseen = true;
+                self.began
+            }
         };
         let floor = lost.plus(AFTER_LOSS);
         self.floor = Some(self.floor.map_or(floor, |known| known.max(floor)));

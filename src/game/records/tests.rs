@@ -1,1 +1,203 @@
-//! The golden bytes of each record.
+//! The golden bytes of each record: what was stored once must be read for ever.
+
+use std::path::Path;
+
+use super::*;
+use crate::store::record::{decode, encode};
+use crate::whot::action::{Action, Actor};
+use crate::whot::card::Seat;
+use crate::whot::matches::Match;
+use crate::whot::options::Preset;
+use crate::whot::shuffle::Seed;
+
+fn golden<R: Record + PartialEq + fmt::Debug>(samples: &[R]) {
+    let path = format!("schemas/store/{}.v{}.hex", R::TABLE.name, R::VERSION);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("UPDATE_GOLDENS").is_some() {
+        let hex = |row: &R| encode(row).unwrap().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        std::fs::write(&path, samples.iter().map(|row| hex(row) + "\n").collect::<String>()).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(kept.lines().count(), samples.len());
+    for (line, sample) in kept.lines().zip(samples) {
+        let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap();
+        let bytes: Vec<u8> = line.as_bytes().chunks(2).map(byte).collect();
+        assert_eq!(&decode::<R>(sample.key().as_bytes(), &bytes).unwrap(), sample);
+        assert_eq!(encode(sample).unwrap(), bytes);
+        if let Some(upstream) = R::UPSTREAM {
+            let id = R::upstream_id(sample.key().as_bytes()).unwrap();
+            replication::row::Row { id, values: sample.upstream_row() }.check(upstream.table).unwrap();
+        }
+    }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_micros((1_795_341_600 + second) * 1_000_000)
+}
+
+fn id<T: From<crate::base::id::RawId>>(n: u128) -> T {
+    let uuid = uuid::Uuid::from_u128(0x019a_b3c0_0000_7000_8000_0000_0000_0000 + n);
+    T::from(crate::base::id::RawId::from_uuid(uuid))
+}
+
+fn options() -> StoredOptions {
+    Options::preset(Preset::Strict).to_stored()
+}
+
+/// A match in which a few cards have been drawn, so that most fields hold something.
+fn dealt() -> StoredMatch {
+    let (mut game, _) = Match::start(Options::preset(Preset::Nigerian), Seat::One, Seed([3; 32]));
+    for _ in 0..4 {
+        let turn = game.turn_of().unwrap();
+        let action = game.legal(turn)[0];
+        game.apply(Actor::Seat(turn), &action).unwrap();
+    }
+    game.to_stored()
+}
+
+fn over() -> StoredMatch {
+    let (mut game, _) = Match::start(Options::preset(Preset::Quick), Seat::One, Seed([4; 32]));
+    game.apply(Actor::Seat(Seat::Zero), &Action::Resign).unwrap();
+    game.to_stored()
+}
+
+#[test]
+fn invites() {
+    let sparse = GameInvite {
+        id: id(1),
+        sender_id: id(2),
+        sender_username: "ada".parse().unwrap(),
+        recipient_id: "17".parse().unwrap(),
+        recipient_username: "bola".parse().unwrap(),
+        options: options(),
+        first_starter: 1,
+        game_id: id(3),
+        commitment: [1; 32],
+        seed_sealed: vec![9; 72],
+        nonces: [None; 2],
+        state: InviteState::Pending,
+        rematch_of: None,
+        expires_at: at(90),
+        created_at: at(0),
+        answered_at: None,
+    };
+    let full = GameInvite {
+        nonces: [Some([5; 32]), Some([6; 32])],
+        state: InviteState::Accepted,
+        rematch_of: Some(id(4)),
+        answered_at: Some(at(7)),
+        ..sparse.clone()
+    };
+    golden(&[full, sparse]);
+}
+
+#[test]
+fn sessions() {
+    let seat = |user_id, name: &str| Seated { user_id, username: name.parse().unwrap() };
+    let sparse = Session {
+        id: id(3),
+        seats: [seat(Some(id(2)), "ada"), seat(None, "bot")],
+        bot_level: Some(BotLevel::Hard),
+        board: Board::Waiting { options: options(), first_starter: 1 },
+        log: vec![],
+        reconnect: [Reconnect::default(); 2],
+        void: false,
+        created_at: at(0),
+        updated_at: at(0),
+        ended_at: None,
+    };
+    let token = Reconnect { generation: 300, digest: Some([7; 32]), session: Some(id(8)), expires_at: Some(at(90)) };
+    let full = Session {
+        seats: [seat(Some(id(2)), "ada"), seat(Some("17".parse().unwrap()), "bola")],
+        bot_level: None,
+        board: Board::Dealt(dealt()),
+        log: vec![
+            Logged { actor: 1, code: 300, client: Some([1, 2, 3, 4, 5, 6, 7, 8]) },
+            Logged { actor: 2, code: 131, client: None },
+        ],
+        reconnect: [token, Reconnect::default()],
+        ..sparse.clone()
+    };
+    let ended = Session { board: Board::Dealt(over()), log: vec![], void: true, ended_at: Some(at(9)), ..full.clone() };
+    golden(&[full, sparse, ended]);
+}
+
+#[test]
+fn rounds() {
+    let sparse = Round {
+        game_id: id(3),
+        round: 1,
+        commitment: [1; 32],
+        server_seed: ServerSeed::Sealed(vec![9; 72]),
+        nonces: [None; 2],
+        ready: [false, true],
+        before: None,
+        seed: None,
+        starter: None,
+        actions: vec![],
+        result: None,
+        started_at: None,
+        ended_at: None,
+    };
+    let full = Round {
+        round: 300,
+        server_seed: ServerSeed::Open([2; 32]),
+        nonces: [Some([5; 32]), Some([6; 32])],
+        before: Some(over()),
+        seed: Some([3; 32]),
+        starter: Some(1),
+        actions: vec![Logged { actor: 1, code: 130, client: Some([8; 8]) }],
+        result: Some("{\"round\":300}".to_owned()),
+        started_at: Some(at(1)),
+        ended_at: Some(at(2)),
+        ..sparse.clone()
+    };
+    golden(&[full, sparse]);
+}
+
+#[test]
+fn standings() {
+    let full = Standing { period: 2964, user_id: id(2), username: "ada".parse().unwrap(), won: 300, played: 70_000 };
+    golden(&[Standing { period: 0, won: 0, played: 0, ..full.clone() }, full]);
+}
+
+#[test]
+fn the_seed_of_a_live_round_stays_at_home() {
+    let live = Round {
+        game_id: id(3),
+        round: 1,
+        commitment: [1; 32],
+        server_seed: ServerSeed::Sealed(vec![9; 72]),
+        nonces: [None; 2],
+        ready: [false; 2],
+        before: None,
+        seed: Some([3; 32]),
+        starter: Some(1),
+        actions: vec![],
+        result: None,
+        started_at: Some(at(1)),
+        ended_at: None,
+    };
+    let seed = |round: &Round| round.upstream_row().swap_remove(7);
+    assert_eq!(seed(&live), Value::Null);
+    let open = Round { server_seed: ServerSeed::Open([2; 32]), ..live };
+    assert_eq!(seed(&open), Value::Bytes(vec![3; 32]), "the control");
+}
+
+#[test]
+fn nothing_that_is_printed_shows_a_card() {
+    let session = Session {
+        id: id(3),
+        seats: [1, 2].map(|n| Seated { user_id: Some(id(n)), username: "ada".parse().unwrap() }),
+        bot_level: None,
+        board: Board::Dealt(dealt()),
+        log: vec![],
+        reconnect: [Reconnect::default(); 2],
+        void: false,
+        created_at: at(0),
+        updated_at: at(0),
+        ended_at: None,
+    };
+    let printed = format!("{session:?}");
+    assert!(!printed.contains("hands") && !printed.contains("board") && !printed.contains("seats"), "{printed}");
+}
