@@ -179,11 +179,11 @@ impl Shape {
     /// All cards of the shape.
     pub const fn cards(self) -> CardSet {
         match self {
-            Self::Circle => CardSet::range(0, 12),
-            Self::Triangle => CardSet::range(12, 24),
-            Self::Cross => CardSet::range(24, 33),
-            Self::Square => CardSet::range(33, 42),
-            Self::Star => CardSet::range(42, 49),
+            Self::Circle => const { CardSet::range(0, 12) },
+            Self::Triangle => const { CardSet::range(12, 24) },
+            Self::Cross => const { CardSet::range(24, 33) },
+            Self::Square => const { CardSet::range(33, 42) },
+            Self::Star => const { CardSet::range(42, 49) },
         }
     }
 }

@@ -7,23 +7,29 @@ use crate::whot::action::{Action, Actor};
 use crate::whot::card::{Card, CardSet, Seat, Shape};
 use crate::whot::options::Options;
 use crate::whot::refusal::Refusal;
-use crate::whot::state::{Phase, State};
+use crate::whot::state::{Pending, Phase, State};
+
+/// The cards that would follow the top card or answer the penalty (rules 7.2, 7.3), whoever holds them.
+pub(in crate::whot) fn following(
+    options: &Options,
+    top: Option<Card>,
+    called: Option<Shape>,
+    pending: Option<Pending>,
+) -> CardSet {
+    if let Some(pending) = pending {
+        let answers = CardSet::with_number(pending.number);
+        return if options.whot_defends { answers.or(CardSet::WHOTS) } else { answers };
+    }
+    let followers = top.map_or(CardSet::EMPTY, |top| match top.shape() {
+        Some(shape) => shape.cards().or(CardSet::with_number(top.number())),
+        None => called.map_or(CardSet::EMPTY, Shape::cards),
+    });
+    followers.or(CardSet::WHOTS)
+}
 
 impl State {
-    /// The cards that would follow the top card or answer the penalty (rules 7.2, 7.3), whoever holds them.
     fn following(&self, options: &Options) -> CardSet {
-        if let Some(pending) = self.pending {
-            let answers = CardSet::with_number(pending.number);
-            return if options.whot_defends { answers.or(CardSet::WHOTS) } else { answers };
-        }
-        let followers = match (self.pile.last(), self.called) {
-            (Some(top), called) => match top.shape() {
-                Some(shape) => shape.cards().or(CardSet::with_number(top.number())),
-                None => called.map_or(CardSet::EMPTY, Shape::cards),
-            },
-            (None, _) => CardSet::EMPTY,
-        };
-        followers.or(CardSet::WHOTS)
+        following(options, self.pile.last(), self.called, self.pending)
     }
 
     /// The cards the seat on turn may play (rules 7.1 to 7.5).

@@ -24,9 +24,11 @@
 //!
 //! `card` deck and containers · `options` rules 3 · `shuffle` rules 4 · `fair` rules 17 · `action` rules 12 · `legal`
 //! rules 7, 12.4, 13 · `play` rules 5, 8 to 11 · `state` rules 15, 20 · `event` rules 14 · `view` rules 16 · `stored`
-//! the store's form · `position`, `record` and `proof` recorded matches and how they are checked (rules 18, 17.5).
+//! the store's form · `position`, `record` and `proof` recorded matches and how they are checked (rules 18, 17.5) ·
+//! `bot` practice opponents, who know what a seat is shown and no more.
 
 pub mod action;
+pub mod bot;
 pub mod card;
 pub mod event;
 pub mod fair;
