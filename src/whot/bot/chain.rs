@@ -73,7 +73,8 @@ impl Search<'_> {
                 best = best.max(self.score(&after, Move::Play(card, shape)));
             }
         });
-        gained + best
+        // A chain that wins is worth the same whatever it gains on its way.
+        if best >= WON { WON } else { gained + best }
     }
 }
 
