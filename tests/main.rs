@@ -6,6 +6,7 @@
 mod chat;
 mod contract;
 mod customer;
+mod formats;
 mod http;
 mod identity;
 mod replication;
