@@ -9,6 +9,7 @@ mod customer;
 mod formats;
 mod http;
 mod identity;
+mod readme;
 mod replication;
 mod store;
 mod story;

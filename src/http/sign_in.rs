@@ -17,8 +17,7 @@ use crate::http::request::Req;
 use crate::http::route::{Resource, post};
 use crate::http::{auth, once};
 use crate::identity::login::Credentials;
-use crate::identity::otp::Typed;
-use crate::identity::records::OtpPurpose;
+use crate::identity::otp::{OtpPurpose, Typed};
 use crate::identity::register::Applicant;
 use crate::identity::sessions::{self, SessionRef};
 

@@ -7,6 +7,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::digest::{keyed, same};
 use crate::base::id::{OtpId, UserId};
 use crate::base::secret::Secret;
@@ -17,7 +19,7 @@ use crate::identity::codes::{self, Pending};
 use crate::identity::error::Error;
 use crate::identity::passwords::PasswordHash;
 use crate::identity::policy;
-use crate::identity::records::{Attempt, OTP_BY_USER, Otp, OtpPurpose, Outcome, SenderKind, User};
+use crate::identity::records::{Attempt, OTP_BY_USER, Otp, Outcome, SenderKind, User};
 use crate::identity::service::{CodeSender, Service};
 use crate::identity::throttle::{Bucket, Scope};
 use crate::identity::users::{self, Status, UserInfo};
@@ -32,6 +34,39 @@ use crate::store::writer::Store;
 pub const LIFE: Duration = Duration::from_secs(600);
 /// How often a code may be tried (contract, section 2).
 pub const TRIES: u32 = 5;
+
+/// What a one-time code is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum OtpPurpose {
+    /// Set a new password without the old one.
+    PasswordReset,
+    /// Prove that the phone number is the user's.
+    VerifyPhone,
+}
+
+impl OtpPurpose {
+    /// Its name in the API and upstream.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PasswordReset => "password_reset",
+            Self::VerifyPhone => "verify_phone",
+        }
+    }
+
+    /// The purpose of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::PasswordReset, Self::VerifyPhone].into_iter().find(|purpose| purpose.name() == name)
+    }
+
+    pub(in crate::identity) const fn number(self) -> u8 {
+        match self {
+            Self::PasswordReset => 1,
+            Self::VerifyPhone => 2,
+        }
+    }
+}
 
 /// A code that somebody types in.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::id::{AttemptId, OtpId, SessionId, UserId};
 use crate::base::text::{Alias, Username};
 use crate::base::time::Timestamp;
+use crate::identity::otp::OtpPurpose;
 use crate::identity::users::{AccountType, Role, Status};
 use crate::store::columns::{bytes, bytes_or_null, column, nullable, number, text, text_or_null, time, time_or_null};
 use crate::store::index::{Index, Indexes};
@@ -295,39 +296,6 @@ pub(in crate::identity) struct Otp {
     pub(in crate::identity) expires_at: Timestamp,
     /// When it was used, replaced by a newer one, or tried to death.
     pub(in crate::identity) used_at: Option<Timestamp>,
-}
-
-/// What a one-time code is good for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum OtpPurpose {
-    /// Set a new password without the old one.
-    PasswordReset,
-    /// Prove that the phone number is the user's.
-    VerifyPhone,
-}
-
-impl OtpPurpose {
-    /// Its name in the API and upstream.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::PasswordReset => "password_reset",
-            Self::VerifyPhone => "verify_phone",
-        }
-    }
-
-    /// The purpose of a name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::PasswordReset, Self::VerifyPhone].into_iter().find(|purpose| purpose.name() == name)
-    }
-
-    pub(in crate::identity) const fn number(self) -> u8 {
-        match self {
-            Self::PasswordReset => 1,
-            Self::VerifyPhone => 2,
-        }
-    }
 }
 
 /// By what way a code reaches its user.
