@@ -167,3 +167,6 @@ static RELATIONSHIPS: Table = Table {
         nullable("ended_at", Type::Time),
     ],
 };
+
+#[cfg(test)]
+mod tests;

@@ -35,7 +35,7 @@ pub const LIFE: Duration = Duration::from_secs(600);
 /// How often a code may be tried (contract, section 2).
 pub const TRIES: u32 = 5;
 
-/// What a one-time code is good for.
+/// What a one-time code is good for. The order is part of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum OtpPurpose {
     /// Set a new password without the old one.

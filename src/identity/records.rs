@@ -361,3 +361,6 @@ static USER_OTPS: Table = Table {
         nullable("used_at", Type::Time),
     ],
 };
+
+#[cfg(test)]
+mod tests;

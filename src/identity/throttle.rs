@@ -290,4 +290,20 @@ mod tests {
         clock.advance(DAY);
         assert_eq!((forgotten(), forgotten()), (1, 0));
     }
+
+    #[test]
+    fn counts_have_golden_bytes() {
+        let at = |micros: i64| Timestamp::from_micros(1_795_341_600_000_000 + micros);
+        let sparse = Count {
+            scope: 1,
+            subject: [1; 32],
+            streak: 0,
+            last_failure: at(0),
+            day_start: at(0),
+            day_failures: 0,
+            last_success: None,
+        };
+        let full = Count { scope: 6, streak: 3, day_failures: 300, last_success: Some(at(1)), ..sparse.clone() };
+        crate::store::testing::golden(&[full, sparse]);
+    }
 }

@@ -13,6 +13,7 @@ use crate::base::time::{ManualClock, Timestamp};
 use crate::store::fault::Fault;
 use crate::store::medium::Medium;
 use crate::store::meta;
+use crate::store::record::{Record, decode, encode};
 use crate::store::writer::{Settings, Store};
 
 #[derive(Debug)]
@@ -43,4 +44,27 @@ pub fn store() -> (Store, Arc<ManualClock>) {
         .map(|()| (store, clock))
         .map_err(|fault: Fault| fault)
         .unwrap()
+}
+
+/// Compares a record's samples with the golden bytes of its version in `schemas/store`: what was stored once must be
+/// read for ever, byte for byte, and fit its table upstream. `UPDATE_GOLDENS=1` writes them.
+#[track_caller]
+pub fn golden<R: Record + PartialEq + std::fmt::Debug>(samples: &[R]) {
+    let path = format!("{}/schemas/store/{}.v{}.hex", env!("CARGO_MANIFEST_DIR"), R::TABLE.name, R::VERSION);
+    if std::env::var_os("UPDATE_GOLDENS").is_some() {
+        let hex = |row: &R| encode(row).unwrap().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        std::fs::write(&path, samples.iter().map(|row| hex(row) + "\n").collect::<String>()).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(kept.lines().count(), samples.len());
+    for (line, sample) in kept.lines().zip(samples) {
+        let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap();
+        let bytes: Vec<u8> = line.as_bytes().chunks(2).map(byte).collect();
+        assert_eq!(&decode::<R>(sample.key().as_bytes(), &bytes).unwrap(), sample);
+        assert_eq!(encode(sample).unwrap(), bytes);
+        if let Some(upstream) = R::UPSTREAM {
+            let id = R::upstream_id(sample.key().as_bytes()).unwrap();
+            replication::row::Row { id, values: sample.upstream_row() }.check(upstream.table).unwrap();
+        }
+    }
 }
