@@ -1,0 +1,50 @@
+//! Calls to the box as the person who is signed in.
+
+import { ask } from './fetch';
+import { Refusal, Unreachable } from './problem';
+import { newId } from './random';
+import { access, forget } from './session';
+
+/** Pauses before a request that may safely be repeated is sent again. */
+const AGAIN_MS = [400, 1500];
+
+async function call<T>(method: string, path: string, body?: unknown, key?: string): Promise<T> {
+  const token = await access();
+  try {
+    return await ask<T>({ method, path, body, token, key });
+  } catch (fault) {
+    if (fault instanceof Refusal && fault.code === 'account_suspended') forget('suspended');
+    if (!(fault instanceof Refusal) || fault.status !== 401) throw fault;
+    return ask<T>({ method, path, body, token: await access(token), key });
+  }
+}
+
+/** Repeats over a bad link. The idempotency key makes the repetition harmless (contract 1). */
+async function steady<T>(send: () => Promise<T>): Promise<T> {
+  for (const pause of AGAIN_MS) {
+    try {
+      return await send();
+    } catch (fault) {
+      if (!(fault instanceof Unreachable)) throw fault;
+      await new Promise(done => setTimeout(done, pause));
+    }
+  }
+  return send();
+}
+
+export const get = <T>(path: string): Promise<T> => call<T>('GET', path);
+
+export const post = <T>(path: string, body?: unknown): Promise<T> => {
+  const key = newId();
+  return steady(() => call<T>('POST', path, body, key));
+};
+
+export const patch = <T>(path: string, body: unknown): Promise<T> => steady(() => call<T>('PATCH', path, body));
+
+export const del = <T = void>(path: string, body?: unknown): Promise<T> => steady(() => call<T>('DELETE', path, body));
+
+/** A call that needs no sign-in. */
+export const open = <T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> => {
+  const key = method === 'POST' ? newId() : undefined;
+  return steady(() => ask<T>({ method, path, body, key }));
+};

@@ -1,0 +1,101 @@
+//! Which screen is shown: by the path, and by whether somebody is signed in.
+
+import { Component, type ComponentChildren } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { t } from '../base/i18n';
+import { match, navigate, path } from '../base/router';
+import { held } from '../base/session';
+import { useTitle } from '../ui/hooks';
+import { Icon } from '../ui/icons';
+import { Button, Heading } from '../ui/parts';
+import { ChatList } from './chat/list';
+import { Thread } from './chat/thread';
+import { Help } from './help';
+import { Join } from './join';
+import { Lobby } from './lobby';
+import { Me } from './me';
+import { MustChange } from './password';
+import { Table } from './table/table';
+
+/** Catches what a screen throws: the game itself is safe on the box. */
+class Guard extends Component<{ children: ComponentChildren }, { broken: boolean }> {
+  override state = { broken: false };
+
+  static override getDerivedStateFromError() {
+    return { broken: true };
+  }
+
+  override render() {
+    if (!this.state.broken) return this.props.children;
+    return (
+      <main class="page">
+        <Heading>{t('crash.title')}</Heading>
+        <p>{t('crash.text')}</p>
+        <Button kind="main" onClick={() => location.reload()}>
+          {t('crash.reload')}
+        </Button>
+      </main>
+    );
+  }
+}
+
+export function App() {
+  return (
+    <Guard>
+      <Screen at={path.value} />
+    </Guard>
+  );
+}
+
+function Screen({ at }: { at: string }) {
+  const user = held.value?.user;
+  const here = at === '/index.html' ? '/' : at;
+  useEffect(() => {
+    if (user && here === '/') navigate('/play', 'replace');
+  }, [user, here]);
+  if (here === '/help') return <Help />;
+  if (match('/join', here) || match('/join/:token', here)) return <Join />;
+  if (!user) return <Join />;
+  if (user.must_change_password) return <MustChange />;
+  if (here === '/' || here === '/play') return <Lobby />;
+  if (here === '/me') return <Me />;
+  if (here === '/chat') return <ChatList />;
+  const game = match('/play/g/:id', here);
+  if (game?.id) return <Table key={game.id} id={game.id} />;
+  const chat = match('/chat/:id', here);
+  if (chat?.id) return <Thread key={chat.id} id={chat.id} />;
+  return <Missing />;
+}
+
+function Missing() {
+  useTitle(t('missing.title'));
+  return (
+    <Page at="play">
+      <Heading>{t('missing.title')}</Heading>
+      <p>{t('missing.text')}</p>
+      <a class="button main" href="/play">
+        {t('go.lobby')}
+      </a>
+    </Page>
+  );
+}
+
+type Place = 'play' | 'chat' | 'me' | 'help';
+const PLACES: readonly Place[] = ['play', 'chat', 'me', 'help'];
+
+/** A screen with the menu at its foot. */
+export function Page({ at, children }: { at: Place; children: ComponentChildren }) {
+  return (
+    <div class="shell">
+      <main class="page">{children}</main>
+      <nav class="menu" aria-label={t('menu.label')}>
+        {PLACES.map(place => (
+          <a key={place} href={`/${place}`} aria-current={place === at ? 'page' : undefined}>
+            <Icon name={place} />
+            <span>{t(`menu.${place}`)}</span>
+          </a>
+        ))}
+      </nav>
+    </div>
+  );
+}

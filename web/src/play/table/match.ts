@@ -1,0 +1,166 @@
+//! One match on this phone: what the box last said of it, and what the person did that the box has not answered yet.
+//!
+//! The state comes only from the socket's snapshot and events, in the order of `seq`. What was not acknowledged is
+//! sent again with the same `client_id` after every reconnection, so nothing is lost and nothing is done twice.
+
+import { type ReadonlySignal, type Signal, signal } from '@preact/signals';
+import type { Action, Game, GameEvent, GameFrame } from '../../base/contract';
+import { newId } from '../../base/random';
+import { Live } from '../../base/socket';
+import { recall, remember } from '../../base/storage';
+import { nonceFor } from '../nonces';
+
+interface Sent {
+  client_id: string;
+  expected_seq: number;
+  action: Action;
+}
+
+/** What the last thing that happened was, for the page to show; `at` tells two alike apart. */
+export interface News {
+  at: number;
+  events: GameEvent[];
+}
+
+export class Match {
+  readonly id: string;
+  readonly #game: Signal<Game | null> = signal(null);
+  readonly #news: Signal<News> = signal({ at: 0, events: [] });
+  readonly #sending: Signal<Sent | null>;
+  readonly #presence: Signal<{ online: boolean; since: string | null } | null> = signal(null);
+  readonly #refused: Signal<{ code: string; at: number } | null> = signal(null);
+  readonly #ready: Signal<number | null> = signal(null);
+  readonly #live: Live;
+
+  constructor(id: string) {
+    this.id = id;
+    this.#sending = signal(recall<Sent>(this.#key, 'session'));
+    this.#live = new Live({
+      path: () => {
+        const seq = this.#game.peek()?.seq;
+        return `/api/v1/games/${id}/ws${seq === undefined ? '' : `?after=${seq}`}`;
+      },
+      frame: frame => this.#take(frame as GameFrame),
+      opened: () => this.#resend(),
+      pings: true,
+    });
+  }
+
+  get game(): ReadonlySignal<Game | null> {
+    return this.#game;
+  }
+  get news(): ReadonlySignal<News> {
+    return this.#news;
+  }
+  /** The action on its way to the box. */
+  get sending(): ReadonlySignal<Sent | null> {
+    return this.#sending;
+  }
+  get presence(): ReadonlySignal<{ online: boolean; since: string | null } | null> {
+    return this.#presence;
+  }
+  get refused(): ReadonlySignal<{ code: string; at: number } | null> {
+    return this.#refused;
+  }
+  /** The round for which this player has said ready. */
+  get ready(): ReadonlySignal<number | null> {
+    return this.#ready;
+  }
+  get status() {
+    return this.#live.status;
+  }
+
+  get #key(): string {
+    return `whot.sending.${this.id}`;
+  }
+
+  /** Sends one action, unless another is still on its way. */
+  act(action: Action): void {
+    const game = this.#game.peek();
+    if (!game || this.#sending.peek()) return;
+    this.#refused.value = null;
+    this.#hold({ client_id: newId(), expected_seq: game.seq, action });
+    this.#resend();
+  }
+
+  /** Says that the next round may start, with the own share in its shuffle. */
+  next(): void {
+    const game = this.#game.peek();
+    if (!game) return;
+    this.#ready.value = nextRound(game);
+    this.#sayReady();
+  }
+
+  close(): void {
+    this.#live.close();
+  }
+
+  #hold(sent: Sent | null): void {
+    this.#sending.value = sent;
+    remember(this.#key, sent, 'session');
+  }
+
+  #resend(): void {
+    const sent = this.#sending.peek();
+    if (sent) this.#live.send({ type: 'play', ref: sent.client_id, ...sent });
+    this.#sayReady();
+  }
+
+  #sayReady(): void {
+    const round = this.#ready.peek();
+    const game = this.#game.peek();
+    if (round === null || !game || round !== nextRound(game)) return;
+    this.#live.send({ type: 'ready', ref: `ready-${round}`, nonce: nonceFor(this.id, round) });
+  }
+
+  #take(frame: GameFrame): void {
+    switch (frame.type) {
+      case 'snapshot':
+        this.#show(frame.game, []);
+        break;
+      case 'events':
+        this.#follow(frame.seq, frame.events, frame.game);
+        break;
+      case 'presence':
+        this.#presence.value = { online: frame.opponent === 'online', since: frame.since };
+        break;
+      case 'ack':
+        if (frame.ref === this.#sending.peek()?.client_id) this.#hold(null);
+        break;
+      case 'error':
+        this.#refuse(frame.ref, frame.code);
+        break;
+      case 'pong':
+        break;
+    }
+  }
+
+  /** One step further. What is known already is left out; a gap, which never should be, starts the socket afresh. */
+  #follow(seq: number, events: GameEvent[], game: Game): void {
+    const known = this.#game.peek();
+    if (known && seq < known.seq) return;
+    if (known && seq === known.seq && events.length > 0 && this.#news.peek().at === seq) return;
+    if (known && seq > known.seq + 1) this.#live.again();
+    else this.#show(game, events);
+  }
+
+  #show(game: Game, events: GameEvent[]): void {
+    this.#game.value = game;
+    const ready = this.#ready.peek();
+    if (ready !== null && game.round >= ready && game.turn !== null) this.#ready.value = null;
+    if (events.length > 0) this.#news.value = { at: game.seq, events };
+  }
+
+  #refuse(ref: string | undefined, code: string): void {
+    if (ref?.startsWith('ready-')) return;
+    const sent = this.#sending.peek();
+    if (ref && sent && ref !== sent.client_id) return;
+    this.#hold(null);
+    this.#refused.value = { code, at: Date.now() };
+  }
+}
+
+/** The round that would be dealt next. */
+export function nextRound(game: Pick<Game, 'round' | 'result' | 'phase' | 'history'>): number {
+  return game.history.length + 1;
+}
