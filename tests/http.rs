@@ -7,3 +7,4 @@ mod fixture;
 mod sockets;
 mod stop;
 mod tls;
+mod web;

@@ -87,3 +87,4 @@ pub mod socket;
 pub mod stall;
 pub mod tls;
 pub mod users;
+pub mod web;

@@ -8,7 +8,7 @@ use crate::http::metrics::Metrics;
 use crate::http::operations::{self, Operations};
 use crate::http::route::Resource;
 use crate::http::{
-    admin_users, conversations, entitlements, games, invites, messages, moderation, relationships, sign_in, users,
+    admin_users, conversations, entitlements, games, invites, messages, moderation, relationships, sign_in, users, web,
 };
 use crate::upstream::Link;
 
@@ -28,5 +28,6 @@ pub fn all(app: &Arc<App>, link: &Arc<Link>, metrics: &Arc<Metrics>) -> Vec<Reso
         conversations::resource(app),
         messages::resource(app),
         moderation::resource(app),
+        web::resource(),
     ])
 }

@@ -236,7 +236,7 @@ impl Wire {
         if status == 100 {
             return Box::pin(self.answer_to(head)).await;
         }
-        if head || status == 204 || status == 101 {
+        if head || [101, 204, 304].contains(&status) {
             return Some(answer);
         }
         match answer.header("content-length").map(|length| length.parse::<usize>().unwrap()) {

@@ -16,6 +16,7 @@ export function sprite(): Plugin {
       // An inline style would be refused by the content security policy; a size of nothing hides it as well.
       const quiet = svg
         .trim()
+        .replace(' xmlns="http://www.w3.org/2000/svg"', '')
         .replace('style="display:none"', 'width="0" height="0" aria-hidden="true" class="sprite"');
       return html.replace('<!--sprite-->', quiet.replace(/\n/g, ''));
     },

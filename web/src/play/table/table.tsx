@@ -21,6 +21,8 @@ import { happened, isAgain, playable, prompt, topCard, whyNot } from './said';
 
 /** Below this the seconds are shown, and told once. */
 const HURRY_S = 10;
+/** With more cards than this the hand needs the room of the table. */
+const CROWD = 10;
 
 export function Table({ id }: { id: string }) {
   const match = useMemo(() => new Match(id), [id]);
@@ -51,7 +53,7 @@ function Board({ match, game }: { match: Match; game: Game }) {
   useTitle(mine ? t('app.turn') : t('table.title', { name }));
   useSounds(match.news.value, game);
   return (
-    <main class={`table${game.turn === null ? ' over' : ''}`}>
+    <main class={`table${game.turn === null ? ' over' : game.hand.length > CROWD ? ' crowded' : ''}`}>
       <Heading hidden>{t('table.title', { name })}</Heading>
       <Rail game={game} presence={match.presence.value} />
       {lost && (
@@ -101,7 +103,7 @@ function Live({ match, game, lost }: { match: Match; game: Game; lost: boolean }
   return (
     <>
       <section class="felt">
-        <Piles game={game} onDraw={draw} draws={draws && !inert} />
+        <Piles game={game} onDraw={draw} draws={draws && !inert} only={can.size === 0 || game.pending !== null} />
         <p class="story">{note ? '' : story}</p>
         {note ? <p class="pill note">{note}</p> : <p class={line.act ? 'pill act' : 'pill'}>{line.text}</p>}
         <Clock game={game} />
@@ -160,7 +162,15 @@ function Middle({ game, match, calling, call, inert, onDraw }: MiddleProps) {
   );
 }
 
-function Piles({ game, onDraw, draws }: { game: Game; onDraw: () => void; draws: boolean }) {
+interface PilesProps {
+  game: Game;
+  onDraw: () => void;
+  draws: boolean;
+  /** Nothing but the market is left to choose, or it asks for an answer. */
+  only: boolean;
+}
+
+function Piles({ game, onDraw, draws, only }: PilesProps) {
   const top = topCard(game);
   const left = t('market.left', { n: game.market_cards });
   const must = game.turn === game.seat && game.pending;
@@ -181,7 +191,7 @@ function Piles({ game, onDraw, draws }: { game: Game; onDraw: () => void; draws:
       <figure>
         <button
           type="button"
-          class={`pile market${draws ? ' open' : ''}`}
+          class={`pile market${draws && only ? ' open' : ''}`}
           onClick={onDraw}
           aria-label={label}
           aria-disabled={!draws}
