@@ -32,8 +32,8 @@ export interface Session {
 }
 
 export interface SignedIn {
-  sid: string;
-  current?: boolean;
+  id: string;
+  current: boolean;
   created_at: string;
   last_used_at: string;
 }
@@ -130,7 +130,7 @@ export interface View {
   history: HistoryEntry[];
   result: RoundResult | null;
   winner: Seat | null;
-  end_reason: 'target' | 'resign' | 'timeout' | null;
+  end_reason: 'target' | 'resign' | 'timeout' | 'void' | null;
   legal: Action[];
 }
 
@@ -197,7 +197,8 @@ export interface Message {
   id: string;
   conversation_id: string;
   sender_id: string;
-  body: string;
+  /** Null where the box cannot open it. */
+  body: string | null;
   created_at: string;
   expires_at: string;
   delivered_at: string | null;

@@ -84,13 +84,13 @@ function Sessions() {
       <h2>{t('me.sessions')}</h2>
       <List from={list} empty={t('me.sessions.this')}>
         {item => (
-          <li key={item.sid} class="row">
+          <li key={item.id} class="row">
             <span>
               {item.current && <strong>{t('me.sessions.this')} · </strong>}
               {t('me.sessions.since', { at: `${day(item.created_at)}, ${clock(item.created_at)}` })}
             </span>
             {!item.current && (
-              <Button busy={end.busy} onClick={() => void end.run(item.sid)}>
+              <Button busy={end.busy} onClick={() => void end.run(item.id)}>
                 {t('me.sessions.end')}
               </Button>
             )}

@@ -80,7 +80,7 @@ function Messages({ talk, onLook }: { talk: Talk; onLook: (message: Message) => 
   const vanished = t(plural(gone, 'chat.vanished.one' as const, 'chat.vanished.other' as const), { n: gone });
   return (
     <ol class="messages">
-      <Announce text={newest && newest.sender_id !== myId() ? newest.body : ''} />
+      <Announce text={newest && newest.sender_id !== myId() ? (newest.body ?? '') : ''} />
       {count === 0 && gone === 0 && <li class="system">{t('chat.empty')}</li>}
       {gone > 0 && <li class="system">{vanished}</li>}
       {messages.map(message => (
@@ -102,7 +102,7 @@ function Bubble({ message, talk, onLook }: { message: Message; talk: Talk; onLoo
   return (
     <li ref={own} class={mine ? 'bubble mine' : 'bubble'}>
       <button type="button" onClick={() => onLook(message)}>
-        <span class="body">{message.body}</span>
+        <span class="body">{message.body ?? t('chat.unreadable')}</span>
         <span class="stamp tabular">
           {clock(message.created_at)}
           {mine && <Tick state={state} />}
@@ -158,7 +158,7 @@ function Waiting({ draft, talk }: { draft: Draft; talk: Talk }) {
 /** Marks a message read once it was long enough on a screen that somebody looks at. */
 function useReading(own: { current: HTMLElement | null }, message: Message | null, talk: Talk): void {
   const id = message?.id;
-  const length = message?.body.length ?? 0;
+  const length = message?.body?.length ?? 0;
   useEffect(() => {
     const element = own.current;
     if (!id || !element) return;

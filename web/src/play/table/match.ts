@@ -25,7 +25,7 @@ export interface News {
 export class Match {
   readonly id: string;
   readonly #game: Signal<Game | null> = signal(null);
-  readonly #news: Signal<News> = signal({ at: 0, events: [] });
+  readonly #news: Signal<News> = signal({ at: -1, events: [] });
   readonly #sending: Signal<Sent | null>;
   readonly #presence: Signal<{ online: boolean; since: string | null } | null> = signal(null);
   readonly #refused: Signal<{ code: string; at: number } | null> = signal(null);
@@ -37,8 +37,9 @@ export class Match {
     this.#sending = signal(recall<Sent>(this.#key, 'session'));
     this.#live = new Live({
       path: () => {
-        const seq = this.#game.peek()?.seq;
-        return `/api/v1/games/${id}/ws${seq === undefined ? '' : `?after=${seq}`}`;
+        const game = this.#game.peek();
+        // Before the first deal there is nothing to go on from.
+        return `/api/v1/games/${id}/ws${game && game.round > 0 ? `?after=${game.seq}` : ''}`;
       },
       frame: frame => this.#take(frame as GameFrame),
       opened: () => this.#resend(),

@@ -1,0 +1,91 @@
+//! Two phones and a box: joining, a whole match, a killed box, a rematch.
+
+import { expect, test } from '@playwright/test';
+import { Box, type Person } from './box';
+import { Phone, playRound } from './phone';
+
+test.describe.configure({ mode: 'serial' });
+
+let box: Box;
+let owner: Person;
+
+test.beforeAll(async () => {
+  box = await Box.start();
+  owner = await box.distributor('mama-put', 'Mama Put');
+});
+
+test.afterAll(() => box.end());
+
+test('an invite leads to the table, and a whole match is played', async ({ browser }) => {
+  // Given a phone that scanned the code of an invite, and the owner's own.
+  const chidi = await Phone.open(browser, box);
+  const { url } = await box.invite(owner);
+  await chidi.page.goto(url);
+  await expect(chidi.page.getByText('Mama Put invites you')).toBeVisible();
+  expect(chidi.page.url()).not.toContain('join=');
+  await chidi.page.getByLabel('Your name').fill('chidi');
+  await chidi.page.getByLabel('Password', { exact: true }).fill('seven of stars');
+  await chidi.page.getByRole('button', { name: 'Start playing' }).click();
+  await expect(chidi.page.getByRole('heading', { name: 'Hi chidi' })).toBeVisible();
+  const mama = await Phone.open(browser, box, { lang: 'pcm', theme: 'dark' });
+  await mama.signIn(owner);
+
+  // When one challenges the other, who accepts.
+  await chidi.page.getByLabel('Name of the player').fill('mama-put');
+  await chidi.page.getByLabel('Rules').first().selectOption('quick');
+  await chidi.page.getByRole('button', { name: 'Challenge', exact: true }).click();
+  await mama.page.getByRole('button', { name: 'I gree' }).click();
+  await expect(mama.page.locator('.hand-card')).toHaveCount(4);
+  await expect(chidi.page.locator('.hand-card')).toHaveCount(4);
+
+  // Then the match is played to its end, counted alike on both, and its deal is proven.
+  const moves = await playRound([chidi, mama]);
+  expect(moves).toBeGreaterThan(2);
+  for (const phone of [chidi, mama]) await expect(phone.page.locator('.outcome')).toBeVisible();
+  await chidi.page.getByRole('button', { name: 'Verify this deal' }).click();
+  await expect(chidi.page.getByText('The deal was fair. Round 1')).toBeVisible();
+  await mama.page.getByRole('button', { name: 'Check this deal' }).click();
+  await expect(mama.page.getByText('The deal clean. Round 1')).toBeVisible();
+
+  // And one tap on each side starts another.
+  await chidi.page.getByRole('button', { name: 'Play again' }).click();
+  await expect(mama.page.getByText('chidi wan play again')).toBeVisible();
+  await mama.page.getByRole('button', { name: 'Play again' }).click();
+  for (const phone of [chidi, mama]) await expect(phone.page.locator('.hand-card')).toHaveCount(4);
+  await chidi.close();
+  await mama.close();
+});
+
+test('a killed box is told of within 2 s, and play goes on with the same hands', async ({ browser }) => {
+  // Given two players in the middle of a match.
+  const [ngozi, tunde] = [await box.customer('ngozi', owner), await box.customer('tunde', owner)];
+  const { id } = await box.call<{ id: string }>('POST', '/api/v1/games/invites', { recipient_username: 'tunde' }, ngozi.token);
+  const { game_id } = await box.call<{ game_id: string }>('POST', `/api/v1/games/invites/${id}/accept`, {}, tunde.token);
+  const phones: [Phone, Phone] = [await Phone.open(browser, box), await Phone.open(browser, box)];
+  for (const [index, person] of [ngozi, tunde].entries()) {
+    const phone = phones[index] as Phone;
+    await phone.signIn(person);
+    await phone.page.goto(`/play/g/${game_id}`);
+    await expect(phone.page.locator('.hand-card')).toHaveCount(6);
+  }
+  const mover = (await phones[0].acts()) ? phones[0] : phones[1];
+  const hands = await Promise.all(phones.map(phone => phone.hand()));
+
+  // When the box is killed while one of them thinks.
+  await box.kill();
+  const gone = Date.now();
+  for (const phone of phones) await expect(phone.page.locator('.bar-warn')).toBeVisible({ timeout: 2000 });
+  expect(Date.now() - gone).toBeLessThan(2000);
+  await mover.page.locator('.market').click({ force: true });
+  expect(await mover.hand(), 'nothing moves while the box is away').toEqual(hands[phones.indexOf(mover)]);
+
+  // Then both are back soon after it is, with the same hands, and a move counts once.
+  await box.start();
+  const back = Date.now();
+  for (const phone of phones) await expect(phone.page.locator('.bar-warn')).toBeHidden({ timeout: 3000 });
+  expect(Date.now() - back).toBeLessThan(3000);
+  expect(await Promise.all(phones.map(phone => phone.hand()))).toEqual(hands);
+  await mover.page.locator('.market').click();
+  await expect(mover.page.locator('.hand-card')).toHaveCount(7);
+  for (const phone of phones) await phone.close();
+});

@@ -1,0 +1,45 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { en } from './en';
+import { pcm } from './pcm';
+
+const BOTH = { en, pcm } as Record<string, Record<string, string>>;
+const names = (sentence: string): string[] => [...sentence.matchAll(/\{(\w+)\}/g)].map(match => match[1] ?? '').sort();
+
+function sources(folder: string): string[] {
+  return readdirSync(folder).flatMap(name => {
+    const path = join(folder, name);
+    return statSync(path).isDirectory() ? sources(path) : /\.tsx?$/.test(name) && !/\.test\./.test(name) ? [path] : [];
+  });
+}
+
+describe('the dictionaries', () => {
+  it('fill in the same placeholders', () => {
+    for (const key of Object.keys(en)) expect(names(BOTH.pcm?.[key] ?? ''), key).toEqual(names(BOTH.en?.[key] ?? ''));
+  });
+
+  it('say what happened and what to do', () => {
+    const banned = /error occurred|oops|invalid|please try again later|something went wrong|!!/i;
+    for (const [lang, words] of Object.entries(BOTH)) {
+      for (const [key, text] of Object.entries(words)) {
+        expect(text, `${lang} ${key}`).not.toMatch(banned);
+        const longest = Math.max(...text.split(/[.!?:] /).map(part => part.split(/\s+/).length));
+        expect(longest, `${lang} ${key}: a sentence has ${longest} words`).toBeLessThanOrEqual(20);
+      }
+    }
+  });
+
+  it('have no key that nothing uses', () => {
+    const text = sources(new URL('..', import.meta.url).pathname)
+      .filter(path => !path.includes('/words/'))
+      .map(path => readFileSync(path, 'utf8'))
+      .join('\n');
+    // Keys made of a part and a value, such as `shape.${shape}`.
+    const made = [...text.matchAll(/`([a-z.]+\.|[a-z.]+_)\$\{/g)].map(match => match[1] ?? '');
+    const unused = Object.keys(en).filter(
+      key => !text.includes(`'${key}'`) && !made.some(start => key.startsWith(start)),
+    );
+    expect(unused).toEqual([]);
+  });
+});
