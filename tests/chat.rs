@@ -1,5 +1,6 @@
 //! Chat and moderation through the real program, as the contract's section 5 and 6 have them.
 
+mod aead;
 mod messages;
 mod moderation;
 mod sockets;

@@ -41,6 +41,8 @@ pub enum Purpose {
     Audit,
     /// The message-authentication key of the chat's key file.
     KeyFile,
+    /// Signs evidence archives.
+    Evidence,
 }
 
 impl Purpose {
@@ -61,6 +63,7 @@ impl Purpose {
             Self::Pseudonym => "pseudonym",
             Self::Audit => "audit-mac",
             Self::KeyFile => "key-file",
+            Self::Evidence => "evidence",
         };
         format!("whotbox/{name}")
     }

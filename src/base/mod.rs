@@ -9,5 +9,6 @@ pub mod id;
 pub mod keys;
 pub mod notice;
 pub mod secret;
+pub mod sign;
 pub mod text;
 pub mod time;

@@ -29,6 +29,9 @@ pub enum Error {
     /// A moderator has opened more conversations within an hour than one may. An alarm was raised.
     #[error("too many reviews; again in {0:?}")]
     TooManyReviews(Duration),
+    /// More messages than one evidence archive holds.
+    #[error("too many messages for one archive")]
+    TooLarge,
     /// What is stored was changed, or its key is not there. Others can still be read.
     #[error("integrity")]
     Integrity,
@@ -68,6 +71,7 @@ impl AsFault for Error {
             | Self::AlreadyHeld
             | Self::NotHeld
             | Self::TooManyReviews(_)
+            | Self::TooLarge
             | Self::Integrity
             | Self::Stale
             | Self::Keys(_)

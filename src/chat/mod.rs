@@ -15,6 +15,7 @@ pub mod body;
 pub mod conversations;
 pub mod destroy;
 pub mod error;
+pub mod evidence;
 pub mod hold;
 pub mod messages;
 mod records;

@@ -14,6 +14,7 @@ use crate::base::digest::{Key as DigestKey, keyed};
 use crate::base::entropy::Entropy;
 use crate::base::id::{AuditId, ConversationId, MessageId, UserId};
 use crate::base::keys::{MasterKey, Purpose};
+use crate::base::sign::Signer;
 use crate::base::text::ClientId;
 use crate::base::time::{Clock, Timestamp};
 use crate::chat::body::Body;
@@ -74,6 +75,7 @@ pub struct Service {
     pub(in crate::chat) status: Mutex<Status>,
     /// One destroys at a time: the schedule, or a run by hand.
     pub(in crate::chat) destroying: tokio::sync::Mutex<()>,
+    pub(in crate::chat) signer: Signer,
     pseudonym: DigestKey,
     box_id: Uuid,
     alarms: AtomicU64,
@@ -146,6 +148,7 @@ impl Service {
             settings,
             status: Mutex::new(Status::default()),
             destroying: tokio::sync::Mutex::new(()),
+            signer: Signer::new(&master.derive(Purpose::Evidence)),
             pseudonym: master.derive(Purpose::Pseudonym),
             box_id,
             alarms: AtomicU64::new(0),

@@ -187,6 +187,9 @@ pub fn problem(error: Error) -> Problem {
         Error::AlreadyHeld => Code::AlreadyHeld.into(),
         Error::NotHeld => Code::NotHeld.into(),
         Error::TooManyReviews(wait) => Problem::new(Code::TooManyRequests).retry_after(wait),
+        Error::TooLarge => {
+            Problem::new(Code::Conflict).detail("This conversation has more messages than one archive holds.")
+        }
         Error::Integrity => Problem::internal(&error),
         Error::Stale => Code::Busy.into(),
         Error::Keys(_) => {

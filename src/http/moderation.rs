@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -32,6 +33,7 @@ use crate::store::page::{MAX_PAGE, Page};
 const LIST: &str = "/api/v1/admin/moderation/conversations";
 const ONE: &str = "/api/v1/admin/moderation/conversations/{id}";
 const HOLD: &str = "/api/v1/admin/moderation/conversations/{id}/legal-hold";
+const EXPORT: &str = "/api/v1/admin/moderation/conversations/{id}/export";
 const AUDITS: &str = "/api/v1/admin/moderation/audits";
 const EXPIRY: &str = "/api/v1/admin/archive-expiry/run";
 
@@ -159,6 +161,11 @@ pub fn resource(app: &Arc<App>) -> Resource {
                 .reply::<Review>(200)
                 .refuses(&[Code::Forbidden, Code::Invalid, Code::BadCursor, Code::TooManyRequests])
                 .to(app, open),
+            get(EXPORT, "Make one signed evidence archive, a tar file; audited as a review is.")
+                .query::<Why>()
+                .gives("application/x-tar")
+                .refuses(&[Code::Forbidden, Code::Invalid, Code::TooManyRequests, Code::Conflict])
+                .to(app, export),
             post(HOLD, "Place a legal hold.")
                 .body::<HoldReason>()
                 .reply::<Conversation>(200)
@@ -218,6 +225,16 @@ async fn open(app: Arc<App>, req: Req) -> Result<Response, Problem> {
         audit_id: opened.audit_id,
         next_cursor: opened.messages.next.as_deref().map(reply::cursor),
     }))
+}
+
+async fn export(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    let moderator = moderator(&app, &req)?;
+    let id: ConversationId = req.param("id")?;
+    hold::shown(&app.store.read().map_err(auth::fault)?, id).map_err(problem)?;
+    let why: Why = req.query()?;
+    let (reason, code) = (reason_of(why.reason.as_deref())?, code_of(why.code.as_deref())?);
+    let archive = app.chat.export(&app.store, &moderator, id, reason, code).await.map_err(problem)?;
+    Ok(reply::bytes_of(StatusCode::OK, "application/x-tar", archive))
 }
 
 async fn place(app: Arc<App>, req: Req) -> Result<Response, Problem> {
