@@ -79,9 +79,9 @@ export class Phone {
       await this.page.locator('.market').click();
       return 'market';
     }
+    const name = (await card.getAttribute('aria-label')) ?? '';
     await card.click();
-    const shape = this.page.locator('.shape-choice').first();
-    if (await shape.isVisible()) await shape.click();
+    if (name.startsWith('Whot')) await this.page.locator('.shape-choice').first().click();
     return 'card';
   }
 
@@ -89,7 +89,6 @@ export class Phone {
     return this.page.locator('.result').isVisible();
   }
 
-  /** The number of the last action that the page shows. */
   async close(): Promise<void> {
     expect(this.strays, 'requests that left the box').toEqual([]);
     expect(this.complaints, 'complaints of the page').toEqual([]);
@@ -103,9 +102,7 @@ export async function playRound(phones: [Phone, Phone], most = 200): Promise<num
   for (; moves < most; moves += 1) {
     if (await phones[0].over()) break;
     const [first, second] = phones;
-    const turn = first.page.locator('.pill.act, .result').or(first.page.locator('never'));
-    const other = second.page.locator('.pill.act, .result');
-    await Promise.race([turn.first().waitFor(), other.first().waitFor()]);
+    await expect.poll(async () => (await first.acts()) || (await second.acts()) || (await first.over())).toBe(true);
     const mover = (await first.acts()) ? first : (await second.acts()) ? second : null;
     if (!mover) continue;
     const before = await mover.page.locator('.pile').first().getAttribute('aria-label');

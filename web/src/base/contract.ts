@@ -1,4 +1,18 @@
-//! The shapes of the box's API that the apps read (contract sections 2 to 6), and nothing that is computed.
+//! The shapes of the box's API that the apps read, and nothing that is computed.
+//!
+//! They are generated from the routes (`npm run types`). Where the document only says “object” or “string”, the exact
+//! shape of the rules (whot-rules 12 to 16) is put in here; a field that the box renames no longer compiles.
+
+import type { components } from '../api.gen';
+
+type Schemas = components['schemas'];
+
+/** The box writes every field, with null where there is nothing. */
+type Full<T> = { [K in keyof T]-?: Exclude<T[K], undefined> };
+
+/** A schema with some of its fields told more exactly; fields that it does not have are refused. */
+type Refine<T, Exact extends { [K in keyof Exact]: K extends keyof T ? unknown : never }> = Full<Omit<T, keyof Exact>> &
+  Exact;
 
 export type Shape = 'circle' | 'triangle' | 'cross' | 'square' | 'star';
 export type Seat = 0 | 1;
@@ -12,52 +26,28 @@ export interface Problem {
   retry_after?: number;
 }
 
-export interface User {
-  id: string;
-  username: string;
-  role: 'admin' | 'distributor' | 'customer' | 'moderator';
-  account_type: 'staff' | 'distributor' | 'customer';
-  distributor_id: string | null;
-  alias: string | null;
-  phone: string | null;
-  must_change_password: boolean;
-  created_at: string;
-}
-
-export interface Session {
-  access_token: string;
-  expires_in: number;
-  refresh_token: string;
-  user: User;
-}
-
-export interface SignedIn {
-  id: string;
-  current: boolean;
-  created_at: string;
-  last_used_at: string;
-}
+export type User = Refine<
+  Schemas['User'],
+  {
+    role: 'admin' | 'distributor' | 'customer' | 'moderator';
+    account_type: 'staff' | 'distributor' | 'customer';
+    status: 'active' | 'suspended';
+  }
+>;
+export type Session = Refine<Schemas['Session'], { user: User }>;
+export type SignedIn = Full<Schemas['OwnSession']>;
+export type Relationship = Refine<Schemas['Relationship'], { status: 'active' | 'ended' }>;
+export type Standing = Full<Schemas['Standing']>;
+export type InviteLook = Refine<Schemas['InviteGlance'], { status: 'open' | 'redeemed' | 'expired' | 'revoked' }>;
+export type Conversation = Full<Schemas['Conversation']>;
+export type Message = Full<Schemas['Message']>;
 
 export interface Page<T> {
   items: T[];
   next_cursor: string | null;
 }
 
-export interface InviteLook {
-  distributor_alias: string | null;
-  expires_at: string;
-  status: 'open' | 'redeemed' | 'expired' | 'revoked';
-}
-
-export interface Relationship {
-  customer_id: string;
-  distributor_id: string;
-  customer_username: string;
-  distributor_alias: string | null;
-  status: 'active' | 'ended';
-  created_at: string;
-}
-
+/** whot-rules 3. */
 export interface Options {
   hand_size: number;
   pick_two: 'stack' | 'cancel' | 'none';
@@ -77,18 +67,10 @@ export interface Options {
   timeout_limit: number;
 }
 
-export interface GameInvite {
-  id: string;
-  sender_id: string;
-  sender_username: string;
-  recipient_username: string;
-  options: Options;
-  commitment: string;
-  status: 'pending' | 'accepted' | 'declined' | 'cancelled' | 'expired';
-  game_id: string | null;
-  expires_at: string;
-  created_at: string;
-}
+export type GameInvite = Refine<
+  Schemas['GameInvite'],
+  { options: Options; status: 'pending' | 'accepted' | 'declined' | 'cancelled' | 'expired' }
+>;
 
 export type Action =
   | { type: 'play'; card: number; shape?: Shape; call?: boolean }
@@ -109,6 +91,7 @@ export interface RoundResult extends HistoryEntry {
   seed: string;
 }
 
+/** What a seat may know (whot-rules 16). */
 export interface View {
   seat: Seat;
   seq: number;
@@ -134,14 +117,9 @@ export interface View {
   legal: Action[];
 }
 
-export interface Game extends View {
-  game_id: string;
-  players: PerSeat<{ user_id: string | null; username: string }>;
-  options: Options;
-  commitment: string | null;
-  turn_deadline: string | null;
-}
+export type Game = Refine<Schemas['Game'], View & { options: Options; players: PerSeat<Full<Schemas['Seated']>> }>;
 
+/** whot-rules 14. */
 export type GameEvent =
   | { type: 'round_started'; round: number; starter: Seat; hand_size: number; card: number; market_cards: number }
   | { type: 'dealt'; seat: Seat; cards?: number[] }
@@ -171,40 +149,16 @@ export type GameFrame =
   | { type: 'error'; ref?: string; code: string; detail?: string }
   | { type: 'pong' };
 
-export interface Proof {
-  commitments: string[];
-  rounds: {
-    round: number;
-    server_seed: string;
-    nonces: PerSeat<string | null>;
-    seed: string;
+export type RoundProof = Refine<
+  Schemas['RoundProof'],
+  {
     options: Options;
     first_starter: Seat;
+    nonces: PerSeat<string | null>;
     actions: { actor: Seat | 'server'; action: { type: string; card?: number } }[];
-  }[];
-}
-
-export interface Conversation {
-  id: string;
-  distributor_id: string;
-  customer_id: string;
-  created_at: string;
-  unread_count?: number;
-  last_message_at?: string | null;
-}
-
-export interface Message {
-  id: string;
-  conversation_id: string;
-  sender_id: string;
-  /** Null where the box cannot open it. */
-  body: string | null;
-  created_at: string;
-  expires_at: string;
-  delivered_at: string | null;
-  read_at: string | null;
-  client_message_id: string | null;
-}
+  }
+>;
+export type Proof = Refine<Schemas['ProofBody'], { rounds: RoundProof[] }>;
 
 export type ChatFrame =
   | { type: 'message'; message: Message }

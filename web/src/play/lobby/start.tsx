@@ -2,7 +2,7 @@
 
 import { useState } from 'preact/hooks';
 import { get } from '../../base/api';
-import type { Game, GameInvite, Page } from '../../base/contract';
+import type { Game, GameInvite, Page, Standing } from '../../base/contract';
 import { t } from '../../base/i18n';
 import { Refusal } from '../../base/problem';
 import { navigate } from '../../base/router';
@@ -20,13 +20,6 @@ const SUGGESTED = 4;
 function Rules({ value, onChange }: { value: Preset; onChange: (preset: Preset) => void }) {
   const options = PRESETS.map(preset => [preset, t(`preset.${preset}`)] as const);
   return <Choice label={t('lobby.rules')} value={value} options={options} onChange={onChange} />;
-}
-
-interface Standing {
-  user_id: string;
-  username: string;
-  won: number;
-  played: number;
 }
 
 export function Challenge({ known, onSent }: { known: GameInvite[] | null; onSent: () => Promise<void> }) {
