@@ -56,6 +56,8 @@ impl Fault {
     pub(in crate::store) fn from_redb(error: &redb::Error) -> Self {
         match error {
             redb::Error::Io(io) if is_full(io.kind()) => Self::Full,
+            // Only who reads that page is refused; the transaction itself is sound.
+            redb::Error::Corrupted(_) => Self::Corrupt { table: "store", reason: "a page of the file is damaged" },
             other => Self::Unavailable(other.to_string()),
         }
     }

@@ -385,10 +385,7 @@ impl Shared {
                 }
                 self.counts.commands.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 self.counts.payload.fetch_add(committed.payload, Ordering::Relaxed);
-                let listener = &self.settings.listener;
-                if catch_unwind(AssertUnwindSafe(|| committed.notices.into_iter().for_each(&**listener))).is_err() {
-                    tracing::error!("the listener panicked; some notices of a commit were not handed on");
-                }
+                committed.notices.into_iter().for_each(|notice| self.tell(notice));
                 batch.into_iter().for_each(|command| command.answer(Ok(())));
             }
             Err(fault) => {
@@ -398,6 +395,13 @@ impl Shared {
                 self.reopen();
                 batch.into_iter().for_each(|command| command.answer(Err(fault.clone())));
             }
+        }
+    }
+
+    /// Hands a notice on. A listener that panics loses this one and no other.
+    fn tell(&self, notice: Notice) {
+        if catch_unwind(AssertUnwindSafe(|| (self.settings.listener)(notice))).is_err() {
+            tracing::error!(?notice, "the listener panicked");
         }
     }
 

@@ -1,7 +1,8 @@
 //! Commits as their users see them: order, refusals, notices, the queue's bound, closing, and readers beside them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use whotbox::base::digest::sha256;
 use whotbox::base::id::GameId;
@@ -60,6 +61,18 @@ fn commands_of_one_commit_see_those_before_them_and_not_what_was_refused() {
 }
 
 #[test]
+fn a_command_is_never_done_at_a_time_before_it_was_queued() {
+    // given: a command that comes while the batch it joins is running already
+    let lab = Lab::new();
+    let gate = Gate::shut(&lab.store);
+    lab.clock.advance(Duration::from_secs(10));
+    let answer = queue(&lab.store, |_, now| Ok(now));
+    // then
+    gate.open().unwrap();
+    assert_eq!(wait(answer), Ok(START.plus(Duration::from_secs(10))));
+}
+
+#[test]
 fn refusals_alone_write_nothing() {
     let lab = Lab::new();
     let (events, commits) = (lab.disk.events(), lab.store.figures().commits);
@@ -102,15 +115,22 @@ fn a_panic_in_a_command_is_its_own_and_the_others_go_on() {
 #[test]
 fn a_listener_that_panics_stops_nothing() {
     let clock = Arc::new(ManualClock::at(START));
-    let listener = |_| panic!("a bug");
+    let told = Arc::new(AtomicU64::new(0));
+    let count = told.clone();
+    let listener = move |_| {
+        assert!(count.fetch_add(1, Ordering::SeqCst) != 0, "a bug");
+    };
     let store = Store::open(settings(Arc::new(Disk::formatted()), &clock, listener)).unwrap();
     for id in 0..3 {
-        let told = store.write_blocking(move |tx, _| {
+        let answer = store.write_blocking(move |tx, _| {
             tx.notify(game(1));
+            tx.notify(game(2));
             tx.put(&Local { id, value: 1 })
         });
-        assert_eq!(told, Ok(()));
+        assert_eq!(answer, Ok(()));
     }
+    store.close();
+    assert_eq!(told.load(Ordering::SeqCst), 6, "the panic lost one notice and no other");
 }
 
 /// A notice, and what the store held when it came.

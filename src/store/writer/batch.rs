@@ -31,7 +31,6 @@ pub(super) fn commit(
     batch: &mut Vec<Box<dyn Command>>,
     queued: &mut dyn Iterator<Item = Box<dyn Command>>,
 ) -> Result<Committed, Fault> {
-    let now = settings.clock.now();
     let mut txn = database.begin_write()?;
     txn.set_durability(Durability::Immediate)?;
     txn.set_two_phase_commit(true);
@@ -43,6 +42,8 @@ pub(super) fn commit(
         let mut log = Log::load(&trees)?;
         let mut ran = 0;
         while let Some(command) = batch.get_mut(ran) {
+            // Its own time: it may have been queued after the batch began, and must not be older than its caller knows.
+            let now = settings.clock.now();
             let mut tx = Tx::new(&trees, &*settings.entropy);
             match command.run(&mut tx, now) {
                 Outcome::Keep => {
