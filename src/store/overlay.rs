@@ -158,6 +158,30 @@ mod tests {
         keys.iter().map(|k| (vec![*k], vec![0])).collect()
     }
 
+    /// A base that has one pair.
+    struct One;
+
+    impl Read for One {
+        fn raw_get(&self, _: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+            Ok((key == [1]).then(|| vec![0]))
+        }
+        fn raw_scan(&self, _: Space, _: &Range, _: usize) -> Result<Vec<Pair>, Fault> {
+            Ok(pairs(&[1]))
+        }
+    }
+
+    #[test]
+    fn of_a_space_that_was_cleared_only_own_writes_are_left() {
+        let all = Range { start: vec![], end: None, backwards: false };
+        let mut overlay = Overlay::default();
+        overlay.write(Space::Changes, vec![3], Some(vec![9]));
+        overlay.clear(Space::Changes);
+        overlay.write(Space::Changes, vec![2], Some(vec![9]));
+        assert_eq!(overlay.get(&One, Space::Changes, &[1]), Ok(None));
+        assert_eq!(overlay.scan(&One, Space::Changes, &all, 9), Ok(vec![(vec![2], vec![9])]));
+        assert_eq!(overlay.get(&One, Space::Rows, &[1]), Ok(Some(vec![0])), "other spaces are as they were");
+    }
+
     #[test]
     fn own_writes_hide_add_and_replace_in_both_directions() {
         let own: Vec<Own<'_>> = vec![(&[1], Some(&[9])), (&[2], None), (&[5], Some(&[9]))];

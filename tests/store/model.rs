@@ -142,6 +142,7 @@ fn paged(first: Page, list: impl Fn(&Page) -> Result<Listed<Note>, Fault>) -> Ve
         let listed = list(&page).unwrap();
         assert!(listed.items.len() <= page.limit);
         all.extend(listed.items);
+        assert!(all.len() < 1000, "a listing comes to its end");
         match listed.next {
             Some(next) => page = page.after(Some(next)),
             None => return all,
