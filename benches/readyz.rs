@@ -94,7 +94,7 @@ fn fill(data: &Path, megabytes: u64) {
         medium: None,
     };
     let app = App::open(config, parts).unwrap();
-    while std::fs::metadata(data.join(STORE_FILE)).unwrap().len() >> 20 < megabytes {
+    for _ in 0..(megabytes << 20) / (ROW * AT_ONCE) as u64 {
         let keys: Vec<[u8; 32]> = (0..AT_ONCE).map(|_| entropy.bytes()).collect();
         let written = app.store.write_blocking(move |tx, now| {
             for key in keys {

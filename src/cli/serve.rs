@@ -39,7 +39,7 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     let (mut terminate, mut interrupt) = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
     let mut hangup = listen_for(SignalKind::hangup())?;
     let running = Running::start(open(config)?).await?;
-    running.say()?;
+    running.say();
     loop {
         // Waiting for a signal holds nothing, so dropping the other two loses none.
         tokio::select! {
@@ -94,18 +94,19 @@ impl Running {
     }
 
     /// Tells the terminal and systemd that the box is up.
-    fn say(&self) -> Result<(), Failure> {
+    fn say(&self) {
         let config = &self.app.config;
         let addresses: &[SocketAddr] = self.server.addresses();
         let admin = self.first_password.as_deref().map(|password| (FIRST_ADMIN, password));
         let (tls, public_url) = (self.tls.is_some(), config.public_url.as_deref());
         let banner = Banner { addresses, tls, public_url, admin };
-        banner::write(&mut std::io::stdout().lock(), &banner)
-            .map_err(|error| Failure::failed(error, "Start it with a terminal or a log to write to."))?;
+        if let Err(error) = banner::write(&mut std::io::stdout().lock(), &banner) {
+            // The box serves all the same: whoever started it no longer listens.
+            tracing::warn!(%error, "the address could not be shown");
+        }
         let (version, data_dir) = (env!("CARGO_PKG_VERSION"), config.data_dir.display());
         tracing::info!(version, box_id = %self.app.box_id, ?addresses, tls, %data_dir, "the box is up");
         notify(&[NotifyState::Ready, NotifyState::Status("serving")]);
-        Ok(())
     }
 
     /// Reads the certificate again.
