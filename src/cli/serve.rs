@@ -20,6 +20,7 @@ use crate::http::serve::{Listen, Server, start};
 use crate::http::settings::Settings;
 use crate::http::tls::{Source, Tls};
 use crate::http::{self};
+use crate::jobs::bots::Bots;
 use crate::jobs::games::Games;
 use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::replication::Replication;
@@ -84,6 +85,7 @@ impl Running {
         running.begin(Replication::new(Arc::clone(app), link));
         running.begin(Housekeeping { store: app.store.clone(), log_retention: app.config.log_retention });
         running.begin(Games::new(Arc::clone(app)));
+        running.begin(Bots::new(Arc::clone(app)));
         running.begin(Retention { app: Arc::clone(app) });
         running.begin(Watchdog { app: Arc::clone(app) });
         Ok(running)

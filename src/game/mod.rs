@@ -11,6 +11,7 @@
 //!                                         └─ history: played again from the rows, seen_by(seat) ─▶ frames, proofs
 //! ```
 
+pub mod bots;
 pub mod clock;
 pub mod error;
 pub mod history;

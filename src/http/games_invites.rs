@@ -9,7 +9,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::App;
 use crate::base::id::{GameId, GameInviteId};
 use crate::base::text::Username;
+use crate::game::BotLevel;
 use crate::game::error::Error;
+use crate::game::history;
 use crate::game::invites::{self, NewInvite, Side};
 use crate::game::sessions;
 use crate::http::games_view::{Game, GameInvite, nonce_of, options_of, problem};
@@ -21,6 +23,7 @@ use crate::http::{auth, once};
 use crate::identity::access::{Caller, Player};
 use crate::store::once::{Done, once as do_once};
 use crate::store::page::Page;
+use crate::whot::shuffle::bytes_to_hex;
 
 /// `POST /api/v1/games/invites`.
 #[derive(Deserialize, ToSchema)]
@@ -67,6 +70,27 @@ struct Accepted {
 
 const LIST: &str = "/api/v1/games/invites";
 
+/// `POST /api/v1/games/bot`.
+#[derive(Deserialize, ToSchema)]
+struct BotBody {
+    /// `easy`, `medium` or `hard`.
+    level: String,
+    /// `nigerian`, `pagat`, `quick` or `strict`.
+    preset: Option<String>,
+    /// Laid over the preset.
+    #[schema(value_type = Option<Object>)]
+    options: Option<Value>,
+}
+
+/// A practice match, not dealt yet.
+#[derive(Serialize, ToSchema)]
+struct Practice {
+    #[schema(value_type = String)]
+    game_id: GameId,
+    /// Of round 1, 64 hexadecimal digits.
+    commitment: String,
+}
+
 /// The table.
 #[must_use]
 pub fn routes(app: &Arc<App>) -> Vec<Route> {
@@ -98,6 +122,11 @@ pub fn routes(app: &Arc<App>) -> Vec<Route> {
             .reply::<GameInvite>(201)
             .refuses(&[Code::Forbidden, Code::Conflict])
             .to(app, rematch),
+        post("/api/v1/games/bot", "Practise against a bot; round 1 is dealt when the player says ready.")
+            .body::<BotBody>()
+            .reply::<Practice>(201)
+            .refuses(&[Code::Forbidden, Code::BadOptions, Code::Conflict])
+            .to(app, practise),
     ]
 }
 
@@ -140,6 +169,26 @@ async fn rematch(app: Arc<App>, req: Req) -> Result<Response, Problem> {
         do_once(tx, now, key, |tx| game.rematch(tx, now, &player, id))
     });
     made(&app, &caller, done.await.map_err(problem)?)
+}
+
+async fn practise(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    let (caller, player) = player(&app, &req)?;
+    let body: BotBody = req.json()?;
+    let level = BotLevel::named(&body.level).ok_or_else(|| Problem::field("level", "One of: easy, medium, hard."))?;
+    let options = options_of(body.preset.as_deref(), body.options.as_ref())?;
+    let key = once::key(&app, &req, caller.id())?;
+    let (game, who) = (Arc::clone(&app.game), caller.clone());
+    let done = app.store.write(move |tx, now| {
+        who.still(tx, now)?;
+        do_once::<_, Error>(tx, now, key, |tx| game.practise(tx, now, &player, level, &options))
+    });
+    let done = done.await.map_err(problem)?;
+    let read = app.store.read().map_err(auth::fault)?;
+    let commitments = history::proof(&read, &caller, done.reference).map_err(problem)?.commitments;
+    let commitment = commitments.first().map_or_else(String::new, |first| bytes_to_hex(first));
+    let body = Practice { game_id: done.reference, commitment };
+    let answer = reply::created(&format!("/api/v1/games/{}", done.reference), &body);
+    Ok(once::answer(done.replayed, answer))
 }
 
 fn made(app: &App, caller: &Caller, done: Done<GameInviteId>) -> Result<Response, Problem> {

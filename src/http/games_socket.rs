@@ -175,6 +175,10 @@ impl Table {
     /// The first frames: what was missed if the client says where it was, else the match as it is.
     fn begin(&mut self, session: &Session, after: Option<Option<u64>>) -> Result<(), Close> {
         let Some(after) = after else { return self.snapshot(session) };
+        // Before and after a practice match's first deal the number is 0: only a snapshot tells the two apart.
+        if self.opponent.is_none() && after == Some(0) {
+            return self.snapshot(session);
+        }
         let frames = self.frames(after, MAX_MISSED + 1)?;
         let ahead = after.is_some_and(|after| after > frames.last_seq);
         if ahead || frames.items.len() > MAX_MISSED {
