@@ -7,6 +7,7 @@ mod chat;
 mod contract;
 mod customer;
 mod formats;
+mod game;
 mod http;
 mod identity;
 mod readme;

@@ -1,0 +1,123 @@
+//! The socket of a match.
+
+use serde_json::{Value, json};
+
+use super::hall;
+use crate::support::ws::Ws;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_action_reaches_every_socket_once_each_with_its_own_view() {
+    let hall = hall(json!({"voluntary_draw": true})).await;
+    let mut sockets = [hall.socket(0, "").await, hall.socket(1, "").await, hall.socket(1, "").await];
+    for (socket, seat) in sockets.iter_mut().zip([0, 1, 1]) {
+        let snapshot = socket.next().await;
+        assert_eq!((&snapshot["type"], &snapshot["game"]["seat"]), (&json!("snapshot"), &json!(seat)));
+    }
+    let turn = hall.turn().await;
+    let play = json!({"type": "play", "ref": "r", "client_id": "c", "expected_seq": 0, "action": {"type": "draw"}});
+    sockets[turn].send(&play).await;
+    assert_eq!(sockets[turn].next_of("ack").await, json!({"type": "ack", "ref": "r", "seq": 1}));
+    sockets[turn].send(&play).await;
+    assert_eq!(sockets[turn].next_of("ack").await["seq"], 1, "sent again, it is acknowledged again");
+    hall.post(1 - turn, "/play", &json!({"type": "draw"})).await;
+    let mut sockets = [hall.socket(0, "?after=0").await, hall.socket(1, "?after=0").await];
+    for (seat, socket) in sockets.iter_mut().enumerate() {
+        for (seq, drawer) in [(1, turn), (2, 1 - turn)] {
+            let frame = socket.next_of("events").await;
+            assert_eq!(
+                (&frame["seq"], &frame["game"]["seq"], &frame["game"]["seat"]),
+                (&json!(seq), &json!(seq), &json!(seat))
+            );
+            assert_eq!(frame["events"][0].get("cards").is_some(), drawer == seat, "{frame}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_come_as_they_are_committed_and_none_twice() {
+    let hall = hall(json!({"match_target": 2})).await;
+    let mut sockets = [hall.socket(0, "").await, hall.socket(1, "").await];
+    for socket in &mut sockets {
+        socket.next_of("snapshot").await;
+    }
+    hall.play_out().await;
+    let last = hall.game(0).await["seq"].as_u64().unwrap();
+    for (seat, socket) in sockets.iter_mut().enumerate() {
+        let mut told = Vec::new();
+        for seq in 1..=last {
+            let frame = socket.next_of("events").await;
+            assert_eq!(frame["seq"], seq);
+            told.push(json!({"seq": seq, "events": frame["events"]}));
+        }
+        let events = hall.whole.get(&hall.players[seat], &hall.path("/events?after=0")).await.json();
+        assert_eq!(events["items"], json!(told), "the route tells what the socket told");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_answer_and_leave_the_socket_open() {
+    let hall = hall(json!({})).await;
+    let turn = hall.turn().await;
+    let mut socket = hall.socket(1 - turn, "").await;
+    socket.next_of("snapshot").await;
+    for (message, code) in [
+        (json!({"type": "play", "ref": 1, "action": {"type": "draw"}}), "not_your_turn"),
+        (json!({"type": "play", "ref": 1, "action": {"type": "cheat"}}), "bad_action"),
+        (json!({"type": "play", "ref": 1, "action": 5}), "bad_action"),
+        (json!({"type": "play", "ref": 1}), "validation_failed"),
+        (json!({"type": "play", "ref": 1, "expected_seq": "x", "action": {"type": "draw"}}), "validation_failed"),
+        (json!({"type": "play", "ref": 1, "expected_seq": 9, "action": {"type": "draw"}}), "stale_state"),
+        (json!({"type": "ready", "ref": 1, "nonce": "zz"}), "validation_failed"),
+    ] {
+        socket.send(&message).await;
+        let error = socket.next_of("error").await;
+        assert_eq!((&error["ref"], &error["code"]), (&json!(1), &json!(code)), "{message}");
+    }
+    socket.send(&json!({"type": "ping"})).await;
+    assert_eq!(socket.next_of("pong").await, json!({"type": "pong"}));
+    socket.send(&json!({"type": "shuffle"})).await;
+    assert_eq!(socket.closed().await, Some(1007));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_is_told_when_the_other_comes_and_goes() {
+    let hall = hall(json!({})).await;
+    let mut ada = hall.socket(0, "").await;
+    let alone = ada.next_of("presence").await;
+    assert_eq!((&alone["opponent"], &alone["since"]), (&json!("offline"), &Value::Null));
+    let (mut first, second) = (hall.socket(1, "").await, hall.socket(1, "").await);
+    let here = ada.next_of("presence").await;
+    assert_eq!((&here["opponent"], here["since"].is_string()), (&json!("online"), true));
+    assert_eq!(first.next_of("presence").await["opponent"], "online");
+    drop(first);
+    drop(second);
+    assert_eq!(ada.next_of("presence").await["opponent"], "offline", "when the last of two sockets went");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_far_behind_or_ahead_gets_one_snapshot() {
+    let hall = hall(json!({"match_target": 5})).await;
+    while hall.game(0).await["seq"].as_u64().unwrap() < 70 && hall.step().await {}
+    let seq = hall.game(0).await["seq"].clone();
+    for query in ["?after=0", "?after=100000", ""] {
+        let first = hall.socket(0, query).await.next().await;
+        assert_eq!((&first["type"], &first["seq"]), (&json!("snapshot"), &seq), "{query}");
+    }
+    let near = seq.as_u64().unwrap() - 3;
+    let first = hall.socket(0, &format!("?after={near}")).await.next().await;
+    assert_eq!((&first["type"], &first["seq"]), (&json!("events"), &json!(near + 1)), "the control");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_part_in_the_match_there_is_no_socket() {
+    let hall = hall(json!({})).await;
+    let stranger = hall.whole.person(whotbox::identity::users::Role::Customer, "chidi").await;
+    let path = hall.path("/ws");
+    let address = hall.whole.http.address;
+    assert_eq!(Ws::open(address, &path, &stranger.token).await.err(), Some(404));
+    assert_eq!(Ws::open(address, &path, "nonsense").await.err(), Some(401));
+    assert_eq!(Ws::with(address, &path, &[]).await.err(), Some(401));
+    let foreign = Ws::browser(address, &path, &hall.players[0].token, "http://evil.example").await;
+    assert_eq!(foreign.err(), Some(403));
+    assert!(Ws::browser(address, &path, &hall.players[0].token, &format!("http://{address}")).await.is_ok());
+}
