@@ -31,7 +31,7 @@ export class Phone {
     page.on('pageerror', error => this.complaints.push(error.message));
     page.on('console', message => {
       // Refusals and a box that is away are told by the browser as errors too; they are part of the tests.
-      if (message.type() === 'error' && !/Failed to load|WebSocket connection/.test(message.text())) {
+      if (message.type() === 'error' && !/Failed to load|WebSocket connection|Cross-Origin-Opener-Policy header has been ignored/.test(message.text())) {
         this.complaints.push(message.text());
       }
     });
@@ -44,6 +44,7 @@ export class Phone {
     const look = { theme: setting.theme ?? 'light' };
     await context.addInitScript(
       ([lang, look]) => {
+        if (!location.host) return;
         if (!localStorage.getItem('whot.lang')) localStorage.setItem('whot.lang', JSON.stringify(lang));
         if (!localStorage.getItem('whot.look')) localStorage.setItem('whot.look', JSON.stringify(look));
       },

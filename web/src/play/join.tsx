@@ -34,7 +34,7 @@ export function Join() {
       ) : joining ? (
         <Redeem token={token} setToken={setToken} other={() => setJoining(false)} />
       ) : (
-        <Login other={() => setJoining(true)} />
+        <Login invited={!!token} other={() => setJoining(true)} />
       )}
       <p class="hint foot">{t('join.browser')}</p>
     </main>
@@ -134,13 +134,15 @@ function check(username: string, password: string): { username?: string; passwor
   };
 }
 
-function Login({ other }: { other: () => void }) {
+function Login({ invited, other }: { invited: boolean; other: () => void }) {
   const [username, setName] = useState('');
   const [password, setPassword] = useState('');
   const { busy, fault, run } = useAction(async () => {
     const body = { username: username.trim().toLowerCase(), password };
     adopt(await open<Session>('POST', '/api/v1/auth/login', body));
-    if (!path.value.startsWith('/play') && !path.value.startsWith('/chat')) navigate('/play', 'replace');
+    // With an invite at hand it is asked next whether to use it.
+    if (invited) navigate('/join', 'replace');
+    else if (!/^\/(play|chat|me)/.test(path.value)) navigate('/play', 'replace');
   });
   const why = ended.value;
   return (

@@ -197,6 +197,16 @@ export function Dialog({ title, onClose, children }: DialogProps) {
   );
 }
 
+/** A part that scrolls by itself, from the keyboard too. */
+export function Scroll({ label, children }: { label: string; children: ComponentChildren }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: without the focus the keyboard cannot scroll it.
+    <section class="scroll" tabIndex={0} aria-label={label}>
+      {children}
+    </section>
+  );
+}
+
 /** The heading of a screen, which takes the focus when the screen comes. */
 export function Heading({ children, hidden }: { children: ComponentChildren; hidden?: boolean }) {
   const own = useRef<HTMLHeadingElement>(null);

@@ -79,18 +79,20 @@ function Messages({ talk, onLook }: { talk: Talk; onLook: (message: Message) => 
   const newest = messages[messages.length - 1];
   const vanished = t(plural(gone, 'chat.vanished.one' as const, 'chat.vanished.other' as const), { n: gone });
   return (
-    <ol class="messages">
+    <>
       <Announce text={newest && newest.sender_id !== myId() ? (newest.body ?? '') : ''} />
-      {count === 0 && gone === 0 && <li class="system">{t('chat.empty')}</li>}
-      {gone > 0 && <li class="system">{vanished}</li>}
-      {messages.map(message => (
-        <Bubble key={message.id} message={message} talk={talk} onLook={onLook} />
-      ))}
-      {drafts.map(draft => (
-        <Waiting key={draft.client_message_id} draft={draft} talk={talk} />
-      ))}
-      <li ref={foot} aria-hidden="true" class="foot-mark" />
-    </ol>
+      <ol class="messages">
+        {count === 0 && gone === 0 && <li class="system">{t('chat.empty')}</li>}
+        {gone > 0 && <li class="system">{vanished}</li>}
+        {messages.map(message => (
+          <Bubble key={message.id} message={message} talk={talk} onLook={onLook} />
+        ))}
+        {drafts.map(draft => (
+          <Waiting key={draft.client_message_id} draft={draft} talk={talk} />
+        ))}
+        <li ref={foot} aria-hidden="true" class="foot-mark" />
+      </ol>
+    </>
   );
 }
 

@@ -4,7 +4,7 @@ import { get } from '../../base/api';
 import type { Game, GameEvent } from '../../base/contract';
 import { t } from '../../base/i18n';
 import { useLoad } from '../../ui/hooks';
-import { Button, Dialog, List } from '../../ui/parts';
+import { Button, Dialog, List, Scroll } from '../../ui/parts';
 import { happened } from './said';
 
 interface Step {
@@ -19,7 +19,7 @@ export function Moves({ game, onClose }: { game: Game; onClose: () => void }) {
   }, [game.game_id, game.seq]);
   return (
     <Dialog title={t('more.moves')} onClose={onClose}>
-      <div class="scroll" tabIndex={-1}>
+      <Scroll label={t('more.moves')}>
         <List from={steps} empty={t('moves.none')}>
           {step => (
             <li key={step.seq} class="row move">
@@ -28,7 +28,7 @@ export function Moves({ game, onClose }: { game: Game; onClose: () => void }) {
             </li>
           )}
         </List>
-      </div>
+      </Scroll>
       <Button onClick={onClose}>{t('go.close')}</Button>
     </Dialog>
   );

@@ -2,7 +2,7 @@
 
 import type { Options } from '../../base/contract';
 import { t } from '../../base/i18n';
-import { Button, Dialog } from '../../ui/parts';
+import { Button, Dialog, Scroll } from '../../ui/parts';
 
 function lines(options: Options): string[] {
   const pick = (mode: Options['pick_two'] | Options['pick_three'], n: number, cards: number) =>
@@ -29,11 +29,13 @@ function lines(options: Options): string[] {
 export function RulesOf({ options, onClose }: { options: Options; onClose: () => void }) {
   return (
     <Dialog title={t('more.rules')} onClose={onClose}>
-      <ul class="prose scroll">
-        {lines(options).map(line => (
-          <li key={line}>{line}</li>
-        ))}
-      </ul>
+      <Scroll label={t('more.rules')}>
+        <ul class="prose">
+          {lines(options).map(line => (
+            <li key={line}>{line}</li>
+          ))}
+        </ul>
+      </Scroll>
       <a class="button quiet" href="/help">
         {t('help.title')}
       </a>
