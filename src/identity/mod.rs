@@ -19,6 +19,7 @@ pub mod records;
 pub mod register;
 pub mod service;
 pub mod sessions;
+pub mod takeover;
 #[cfg(test)]
 pub mod testing;
 pub mod throttle;

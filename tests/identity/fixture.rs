@@ -63,7 +63,7 @@ pub(crate) async fn start_with(change: impl FnOnce(&mut Given)) -> Whole {
     let parts = Parts {
         clock: clock.clone(),
         entropy: Arc::new(OsEntropy),
-        old: OldVariables { s2s: Some(whotbox::base::secret::Secret::new(S2S.to_owned())), ..OldVariables::default() },
+        old: OldVariables { s2s: Some(secret(S2S)), jwt: Some(secret(JWT)), ..OldVariables::default() },
         medium: None,
     };
     let app = App::open(given.complete().unwrap(), parts).unwrap();
@@ -71,6 +71,12 @@ pub(crate) async fn start_with(change: impl FnOnce(&mut Given)) -> Whole {
     Whole { http, app, clock, _server: server, _folder: folder }
 }
 
+fn secret(text: &str) -> whotbox::base::secret::Secret<String> {
+    whotbox::base::secret::Secret::new(text.to_owned())
+}
+
+/// What `JWT_SECRET_KEY` holds.
+pub(crate) const JWT: &str = "what the old services signed their tokens with";
 /// What a service of the owner's shows.
 pub(crate) const S2S: &str = "a service of the owner's own, long enough";
 
@@ -93,8 +99,8 @@ impl Whole {
 
     /// Makes an account from the console.
     pub(crate) async fn account(&self, role: Role, username: &str) {
-        use whotbox::base::{secret::Secret, time::Clock as _};
-        let password = Some(Secret::new(PASSWORD.to_owned()));
+        use whotbox::base::time::Clock as _;
+        let password = Some(secret(PASSWORD));
         let (name, now) = (username.parse().unwrap(), self.clock.now());
         self.app.identity.console_add(&self.app.store, now, role, name, password, None).await.unwrap();
     }

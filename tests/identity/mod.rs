@@ -2,5 +2,7 @@
 
 mod accounts;
 pub(crate) mod fixture;
+mod forged;
 mod guessing;
+mod matrix;
 mod sessions;
