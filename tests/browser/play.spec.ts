@@ -89,3 +89,28 @@ test('a killed box is told of within 2 s, and play goes on with the same hands',
   await expect(mover.page.locator('.hand-card')).toHaveCount(7);
   for (const phone of phones) await phone.close();
 });
+
+test('a practice match is on the table in two taps, and the box plays along', async ({ browser }) => {
+  const sade = await box.customer('sade', owner);
+  const phone = await Phone.open(browser, box);
+  await phone.signIn(sade);
+  await phone.page.getByLabel('Rules').last().selectOption('quick');
+  await phone.page.getByRole('button', { name: 'Practise', exact: true }).click();
+  await expect(phone.page.locator('.hand-card')).toHaveCount(4);
+  await expect(phone.page.locator('.rail .name')).toContainText('The box');
+
+  // Moves are made until the box has answered some of them, or the match is over.
+  for (let moves = 0; moves < 60 && !(await phone.over()); moves += 1) {
+    await expect(phone.page.locator('.pill.act, .result').first()).toBeVisible();
+    if (await phone.over()) break;
+    const before = await phone.seq();
+    await phone.move();
+    await expect.poll(() => phone.seq()).toBeGreaterThan(before);
+  }
+  await expect(phone.page.locator('.outcome')).toBeVisible();
+  await phone.page.getByRole('button', { name: 'Verify this deal' }).click();
+  await expect(phone.page.getByText('The deal was fair. Round 1')).toBeVisible();
+  await phone.page.getByRole('button', { name: 'Play again' }).click();
+  await expect(phone.page.locator('.hand-card')).toHaveCount(4);
+  await phone.close();
+});

@@ -12,28 +12,35 @@ export type Key = keyof typeof en;
 export type Words = Record<Key, string>;
 
 type Names<S extends string> = S extends `${string}{${infer Name}}${infer Rest}` ? Name | Names<Rest> : never;
-type Values<K extends Key> = Record<Names<(typeof en)[K]>, string | number>;
 /** A key whose sentence has no placeholder. */
 export type Plain = { [K in Key]: Names<(typeof en)[K]> extends never ? K : never }[Key];
 
-const WORDS: Record<Lang, Words> = { en, pcm };
 export const LANGS: Record<Lang, { name: string; tag: string }> = {
   en: { name: 'English', tag: 'en-NG' },
   pcm: { name: 'Pidgin', tag: 'pcm' },
 };
 
 export const lang = signal<Lang>(recall<Lang>('whot.lang') === 'pcm' ? 'pcm' : 'en');
-const words = computed(() => WORDS[lang.value]);
 
 export function speak(next: Lang): void {
   lang.value = next;
   remember('whot.lang', next);
 }
 
-/** The sentence for a key, with its placeholders filled in. */
-export function t<K extends Key>(key: K, ...given: Names<(typeof en)[K]> extends never ? [] : [Values<K>]): string {
-  return fill(words.value[key], given[0]);
+/**
+ * The sentences of two dictionaries, by key, with their placeholders filled in. Each app has its own beside the shared
+ * ones, so that a player never downloads the words of the staff.
+ */
+export function dictionary<E extends Record<string, string>>(english: E, pidgin: Record<keyof E, string>) {
+  const both: Record<Lang, Record<keyof E, string>> = { en: english, pcm: pidgin };
+  return <K extends keyof E>(
+    key: K,
+    ...given: Names<E[K]> extends never ? [] : [Record<Names<E[K]>, string | number>]
+  ) => fill(both[lang.value][key], given[0]);
 }
+
+/** The shared sentences and those of the player. */
+export const t = dictionary(en, pcm);
 
 function fill(sentence: string, values?: Record<string, string | number>): string {
   return values ? sentence.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole)) : sentence;

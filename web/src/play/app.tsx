@@ -1,43 +1,22 @@
 //! Which screen is shown: by the path, and by whether somebody is signed in.
 
-import { Component, type ComponentChildren } from 'preact';
+import type { ComponentChildren } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { t } from '../base/i18n';
 import { match, navigate, path } from '../base/router';
 import { held } from '../base/session';
+import { Guard } from '../ui/guard';
 import { useTitle } from '../ui/hooks';
-import { Icon } from '../ui/icons';
-import { Button, Heading } from '../ui/parts';
+import { Heading } from '../ui/parts';
+import { MustChange } from '../ui/password';
+import { Shell } from '../ui/shell';
 import { ChatList } from './chat/list';
 import { Thread } from './chat/thread';
 import { Help } from './help';
 import { Join } from './join';
 import { Lobby } from './lobby';
 import { Me } from './me';
-import { MustChange } from './password';
 import { Table } from './table/table';
-
-/** Catches what a screen throws: the game itself is safe on the box. */
-class Guard extends Component<{ children: ComponentChildren }, { broken: boolean }> {
-  override state = { broken: false };
-
-  static override getDerivedStateFromError() {
-    return { broken: true };
-  }
-
-  override render() {
-    if (!this.state.broken) return this.props.children;
-    return (
-      <main class="page">
-        <Heading>{t('crash.title')}</Heading>
-        <p>{t('crash.text')}</p>
-        <Button kind="main" onClick={() => location.reload()}>
-          {t('crash.reload')}
-        </Button>
-      </main>
-    );
-  }
-}
 
 export function App() {
   return (
@@ -83,19 +62,12 @@ function Missing() {
 type Place = 'play' | 'chat' | 'me' | 'help';
 const PLACES: readonly Place[] = ['play', 'chat', 'me', 'help'];
 
-/** A screen with the menu at its foot. */
+/** A screen of the player with its menu. */
 export function Page({ at, children }: { at: Place; children: ComponentChildren }) {
+  const places = PLACES.map(place => ({ path: `/${place}`, icon: place, name: t(`menu.${place}`) }));
   return (
-    <div class="shell">
-      <main class="page">{children}</main>
-      <nav class="menu" aria-label={t('menu.label')}>
-        {PLACES.map(place => (
-          <a key={place} href={`/${place}`} aria-current={place === at ? 'page' : undefined}>
-            <Icon name={place} />
-            <span>{t(`menu.${place}`)}</span>
-          </a>
-        ))}
-      </nav>
-    </div>
+    <Shell places={places} at={`/${at}`}>
+      {children}
+    </Shell>
   );
 }

@@ -2,13 +2,14 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { open, post } from '../base/api';
-import type { InviteLook, Relationship, Session } from '../base/contract';
-import { LANGS, type Lang, lang, speak, t } from '../base/i18n';
+import type { InviteLook, Relationship, Session, User } from '../base/contract';
+import { t } from '../base/i18n';
 import { Refusal } from '../base/problem';
 import { navigate, path } from '../base/router';
-import { adopt, ended, held } from '../base/session';
+import { adopt, held } from '../base/session';
 import { Mark } from '../cards/face';
 import { useAction, useLoad, useTitle } from '../ui/hooks';
+import { Languages, Login, Name, Secret } from '../ui/login';
 import { Button, Fault, Field, Heading } from '../ui/parts';
 import { invitation, spent } from './invitation';
 
@@ -34,29 +35,20 @@ export function Join() {
       ) : joining ? (
         <Redeem token={token} setToken={setToken} other={() => setJoining(false)} />
       ) : (
-        <Login invited={!!token} other={() => setJoining(true)} />
+        <Login onDone={user => enter(user, !!token)} other={{ text: t('join.new'), go: () => setJoining(true) }} />
       )}
       <p class="hint foot">{t('join.browser')}</p>
     </main>
   );
 }
 
-function Languages() {
-  return (
-    <div class="languages">
-      {(Object.keys(LANGS) as Lang[]).map(key => (
-        <button
-          type="button"
-          key={key}
-          lang={LANGS[key].tag}
-          aria-pressed={lang.value === key}
-          onClick={() => speak(key)}
-        >
-          {LANGS[key].name}
-        </button>
-      ))}
-    </div>
-  );
+/** Where somebody belongs who has just signed in. Staff have apps of their own. */
+function enter(user: User, invited: boolean): void {
+  if (user.role === 'admin') location.assign('/box');
+  else if (user.role === 'moderator') location.assign('/staff');
+  // With an invite at hand it is asked next whether to use it.
+  else if (invited) navigate('/join', 'replace');
+  else if (!/^\/(play|chat|me)/.test(path.value)) navigate('/play', 'replace');
 }
 
 /** What is known of an invite before it is used: who it is from, or why it cannot be used. */
@@ -132,73 +124,6 @@ function check(username: string, password: string): { username?: string; passwor
     ...(/^[a-z0-9_.-]{3,32}$/i.test(username.trim()) ? {} : { username: t('err.username_short') }),
     ...(password.length >= 8 ? {} : { password: t('err.password_short') }),
   };
-}
-
-function Login({ invited, other }: { invited: boolean; other: () => void }) {
-  const [username, setName] = useState('');
-  const [password, setPassword] = useState('');
-  const { busy, fault, run } = useAction(async () => {
-    const body = { username: username.trim().toLowerCase(), password };
-    adopt(await open<Session>('POST', '/api/v1/auth/login', body));
-    // With an invite at hand it is asked next whether to use it.
-    if (invited) navigate('/join', 'replace');
-    else if (!/^\/(play|chat|me)/.test(path.value)) navigate('/play', 'replace');
-  });
-  const why = ended.value;
-  return (
-    <form
-      class="stack"
-      onSubmit={event => {
-        event.preventDefault();
-        void run();
-      }}
-      noValidate
-    >
-      {why && <p class="notice warn">{t(why === 'suspended' ? 'login.suspended' : 'login.ended')}</p>}
-      <Name value={username} onInput={setName} />
-      <Secret value={password} onInput={setPassword} />
-      <Fault of={fault} />
-      <Button kind="main" submit busy={busy} disabled={!username.trim() || !password}>
-        {t('login.start')}
-      </Button>
-      <Button kind="quiet" onClick={other}>
-        {t('join.new')}
-      </Button>
-    </form>
-  );
-}
-
-interface LineProps {
-  value: string;
-  onInput: (value: string) => void;
-  fault?: string | undefined;
-}
-
-function Name({ value, onInput, fault }: LineProps) {
-  return (
-    <Field
-      label={t('join.name')}
-      hint={t('join.name.hint')}
-      fault={fault}
-      value={value}
-      onInput={onInput}
-      attributes={{ autocomplete: 'username', autocapitalize: 'none', spellcheck: false, maxLength: 32 }}
-    />
-  );
-}
-
-function Secret({ value, onInput, fault, fresh }: LineProps & { fresh?: boolean }) {
-  return (
-    <Field
-      label={t('join.password')}
-      hint={t('join.password.hint')}
-      fault={fault}
-      value={value}
-      onInput={onInput}
-      secret
-      attributes={{ autocomplete: fresh ? 'new-password' : 'current-password', maxLength: 256 }}
-    />
-  );
 }
 
 /** Somebody who is signed in already came with an invite. */

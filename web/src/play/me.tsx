@@ -8,8 +8,8 @@ import { type Look, look, set } from '../base/look';
 import { forget, held } from '../base/session';
 import { useAction, useLoad, useTitle } from '../ui/hooks';
 import { Button, Choice, Fault, Heading, List, Switch } from '../ui/parts';
+import { PasswordForm } from '../ui/password';
 import { Page } from './app';
-import { PasswordForm } from './password';
 
 export function Me() {
   useTitle(`${t('me.title')} · ${t('app.title')}`);

@@ -147,9 +147,14 @@ export class Match {
 
   #show(game: Game, events: GameEvent[]): void {
     this.#game.value = game;
+    // Past the place it was meant for, an action has been done or will be refused: the next may be made at once.
+    const sent = this.#sending.peek();
+    if (sent && game.seq > sent.expected_seq) this.#hold(null);
     const ready = this.#ready.peek();
     if (ready !== null && game.round >= ready && game.turn !== null) this.#ready.value = null;
     if (events.length > 0) this.#news.value = { at: game.seq, events };
+    // Asking for a practice match was this player's word that the first round may start.
+    if (game.round === 0 && ready === null && game.phase !== 'match_over') this.next();
   }
 
   #refuse(ref: string | undefined, code: string): void {

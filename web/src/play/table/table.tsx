@@ -53,7 +53,10 @@ function Board({ match, game }: { match: Match; game: Game }) {
   useTitle(mine ? t('app.turn') : t('table.title', { name }));
   useSounds(match.news.value, game);
   return (
-    <main class={`table${game.turn === null ? ' over' : game.hand.length > CROWD ? ' crowded' : ''}`}>
+    <main
+      data-seq={game.seq}
+      class={`table${game.turn === null ? ' over' : game.hand.length > CROWD ? ' crowded' : ''}`}
+    >
       <Heading hidden>{t('table.title', { name })}</Heading>
       <Rail game={game} presence={match.presence.value} />
       {lost && (

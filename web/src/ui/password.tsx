@@ -7,8 +7,8 @@ import { t } from '../base/i18n';
 import { Refusal } from '../base/problem';
 import { know } from '../base/session';
 import { Mark } from '../cards/face';
-import { useAction, useTitle } from '../ui/hooks';
-import { Button, Fault, Field, Heading } from '../ui/parts';
+import { useAction, useTitle } from './hooks';
+import { Button, Fault, Field, Heading } from './parts';
 
 export function PasswordForm({ onDone }: { onDone: () => void }) {
   const [now, setNow] = useState('');
