@@ -379,13 +379,14 @@ impl Shared {
         }));
         match committed.unwrap_or_else(|_| Err(Fault::Unavailable("the commit panicked".into()))) {
             Ok(committed) => {
+                self.counts.commands.fetch_add(batch.len() as u64, Ordering::Relaxed);
+                self.counts.payload.fetch_add(committed.payload, Ordering::Relaxed);
+                committed.notices.into_iter().for_each(|notice| self.tell(notice));
+                // After the notices, so that whoever is woken by a commit finds what it told.
                 if committed.payload > 0 {
                     self.counts.commits.fetch_add(1, Ordering::Relaxed);
                     self.committed.send_modify(|commits| *commits += 1);
                 }
-                self.counts.commands.fetch_add(batch.len() as u64, Ordering::Relaxed);
-                self.counts.payload.fetch_add(committed.payload, Ordering::Relaxed);
-                committed.notices.into_iter().for_each(|notice| self.tell(notice));
                 batch.into_iter().for_each(|command| command.answer(Ok(())));
             }
             Err(fault) => {

@@ -175,8 +175,8 @@ async fn a_suspended_player_stops_at_once() {
     let admin = hall.whole.person(Role::Admin, "root").await;
     let mut socket = hall.socket(1, "").await;
     socket.next_of("snapshot").await;
-    let path = format!("/api/v1/admin/users/{}/suspend", hall.players[1].id);
-    let done = hall.whole.post(&admin, &path, &json!({"reason": "caught cheating at cards"})).await;
+    let path = format!("/api/v1/admin/users/{}", hall.players[1].id);
+    let done = hall.whole.call(&admin, "PATCH", &path, &json!({"status": "suspended"})).await;
     assert!(done.status < 300, "{}", done.text());
     assert_eq!(socket.closed().await, Some(4403));
     assert_eq!(hall.post(1, "/play", &json!({"type": "resign"})).await.refusal(), (403, "account_suspended".into()));
