@@ -28,6 +28,8 @@ use crate::store::writer::Store;
 pub const DEFAULT_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The shortest and longest life of an invite, in seconds: lost cards shall die some day.
 const LIFE: std::ops::RangeInclusive<u64> = 1..=90 * 24 * 3600;
+/// Invites of one printed sheet: six pages of ten cards.
+pub const MAX_SHEET: usize = 60;
 /// Derivations of a code that are tried: with a million invites, one in a million needs a second.
 const CODE_ROUNDS: u32 = 16;
 
@@ -152,17 +154,39 @@ impl Service {
         new: NewInvite,
         key: Option<OnceKey>,
     ) -> Result<Done<InviteId>, Error> {
+        let made = self.invite_many(store, caller, new, 1, key).await?;
+        let reference = made.reference.first().copied().ok_or(Error::NotFound)?;
+        Ok(Done { reference, replayed: made.replayed })
+    }
+
+    /// Makes a sheet of invites, all of them or none.
+    ///
+    /// # Errors
+    /// [`Error::Field`] for a number or a life out of bounds; the refusals of a caller who is no distributor.
+    pub async fn invite_many(
+        self: &Arc<Self>,
+        store: &Store,
+        caller: &Caller,
+        new: NewInvite,
+        count: usize,
+        key: Option<OnceKey>,
+    ) -> Result<Done<Vec<InviteId>>, Error> {
         let owner = caller.distributor()?;
         let life = check_life(new.expires_in)?;
+        if !(1..=MAX_SHEET).contains(&count) {
+            return Err(Error::Field { field: "count", why: BadText("A sheet has 1 to 60 invites.") });
+        }
         let (service, caller) = (Arc::clone(self), caller.clone());
         let made = store.write(move |tx, now| {
             caller.still(tx, now)?;
-            once(tx, now, key, |tx| service.make(tx, now, &owner, new.alias, life))
+            once(tx, now, key, |tx| {
+                (0..count).map(|_| service.make(tx, now, &owner, new.alias.clone(), life)).collect()
+            })
         });
         made.await
     }
 
-    pub(in crate::customer) fn make(
+    fn make(
         &self,
         tx: &mut Tx<'_>,
         now: Timestamp,
@@ -264,7 +288,7 @@ fn count_miss(tx: &mut Tx<'_>, now: Timestamp, buckets: [Bucket; 2]) -> Result<(
 }
 
 /// The life of an invite, in bounds.
-pub(in crate::customer) fn check_life(expires_in: Option<u64>) -> Result<Duration, Error> {
+fn check_life(expires_in: Option<u64>) -> Result<Duration, Error> {
     match expires_in {
         None => Ok(DEFAULT_LIFE),
         Some(seconds) if LIFE.contains(&seconds) => Ok(Duration::from_secs(seconds)),

@@ -82,6 +82,7 @@ pub mod resources;
 pub mod route;
 pub mod serve;
 pub mod settings;
+pub mod sheet;
 pub mod sign_in;
 pub mod socket;
 pub mod stall;

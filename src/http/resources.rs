@@ -8,7 +8,8 @@ use crate::http::metrics::Metrics;
 use crate::http::operations::{self, Operations};
 use crate::http::route::Resource;
 use crate::http::{
-    admin_users, conversations, entitlements, games, invites, messages, moderation, relationships, sign_in, users, web,
+    admin_users, conversations, entitlements, games, invites, messages, moderation, relationships, sheet, sign_in,
+    users, web,
 };
 use crate::upstream::Link;
 
@@ -21,6 +22,7 @@ pub fn all(app: &Arc<App>, link: &Arc<Link>, metrics: &Arc<Metrics>) -> Vec<Reso
         users::resource(app),
         admin_users::resource(app),
         invites::resource(app),
+        sheet::resource(app),
         relationships::resource(app),
         entitlements::resource(app),
         games::resource(app),

@@ -146,3 +146,26 @@ async fn the_qr_code_is_a_picture_of_the_link() {
     assert!(picture.text().contains("<svg"));
     assert_eq!(whole.http.get("/api/v1/invites/nothing/qr.svg").send().await.status, 404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sheet_of_cards_is_printed_once_and_every_card_opens() {
+    let whole = start().await;
+    let ada = whole.person(Role::Distributor, "ada").await;
+    let body = json!({"count": 3, "distributor_alias": "Mama <Put> & Sons"});
+    let sheet = whole.post(&ada, "/api/v1/invites/sheet", &body).await;
+    assert_eq!((sheet.status, sheet.header("content-type")), (201, Some("text/html; charset=utf-8")));
+    let page = sheet.text();
+    assert!(page.contains("Mama &lt;Put&gt; &amp; Sons") && page.contains("Open it in Chrome"), "{page}");
+    assert!(page.contains(&whole.http.address.to_string()), "the cards carry the address");
+    assert!(sheet.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
+
+    let codes: Vec<&str> = page.split("<b>").skip(1).map(|rest| rest.split("</b>").next().unwrap()).collect();
+    assert_eq!((codes.len(), page.matches("<svg").count()), (3, 3));
+    for code in codes {
+        assert_eq!(guess(&whole, code).await, 200, "{code}");
+    }
+    for count in [0, 61] {
+        let refused = whole.post(&ada, "/api/v1/invites/sheet", &json!({"count": count})).await;
+        assert_eq!(refused.refusal(), (422, "validation_failed".into()));
+    }
+}

@@ -55,6 +55,7 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("POST", "/api/v1/admin/replication/sync", &[], ADMINS),
     ("GET", "/api/v1/invites", &[], DISTRIBUTORS),
     ("POST", "/api/v1/invites", &[], DISTRIBUTORS),
+    ("POST", "/api/v1/invites/sheet", &[], DISTRIBUTORS),
     ("GET", "/api/v1/invites/{token}", &["token"], PUBLIC),
     ("GET", "/api/v1/invites/{token}/qr.svg", &["token"], PUBLIC),
     ("POST", "/api/v1/invites/redeem", &[], "+11++++fffffs+"),
