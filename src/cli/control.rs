@@ -14,6 +14,7 @@ use replication::error::Error as Central;
 use replication::settings::Settings;
 
 use crate::app::App;
+use crate::cli::chat::{self, ChatRequest};
 use crate::upstream::enrol::{self, EnrolError};
 use crate::upstream::{Link, report};
 
@@ -59,6 +60,11 @@ pub enum Request {
     UserResetPassword {
         /// Whose.
         username: String,
+    },
+    /// Something about the chat's keys or the audit trail.
+    Chat {
+        /// What.
+        what: ChatRequest,
     },
 }
 
@@ -129,6 +135,7 @@ pub async fn perform(app: &Arc<App>, link: &Arc<Link>, request: Request) -> Resu
         | Request::UserList { .. }
         | Request::UserSuspend { .. }
         | Request::UserResetPassword { .. } => crate::cli::users::perform(app, request).await,
+        Request::Chat { what } => chat::perform(app, what).await,
     }
 }
 
@@ -140,6 +147,7 @@ fn status(app: &App, link: &Link) -> Result<Value, Failure> {
         "box_id": app.box_id,
         "store": {"commits": figures.commits, "failures": figures.failures, "queued": figures.queued},
         "clock": {"now": app.clock.now(), "trusted": app.clock.wall().trusted},
+        "expiry": chat::expiry(app),
         "replication": report::report(app, link).map_err(fail)?,
     }))
 }

@@ -46,8 +46,32 @@ pub enum Command {
     /// Link the box to central's PostgreSQL.
     #[command(subcommand)]
     Upstream(UpstreamCommand),
+    /// Look after the chat's keys.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Check or give out the audit trail of moderation.
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Check a finished match's proof, or run rule vectors.
     Replay(ReplayArgs),
+}
+
+/// `keys …`.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// How many keys there are, and under which version of the wrapping key.
+    Status(Output),
+    /// Wrap every key anew, while the box runs.
+    Rotate,
+}
+
+/// `audit …`.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Walk the chain; exit 1 where it is broken.
+    Verify(Output),
+    /// Print the whole trail as JSON, with the key that evidence is checked with.
+    Export,
 }
 
 /// How to print.

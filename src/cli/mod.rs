@@ -4,6 +4,7 @@
 //! 3 could not reach what it needs (contract, section 8).
 
 pub mod banner;
+pub mod chat;
 pub mod control;
 pub mod flags;
 pub mod logs;
@@ -23,8 +24,11 @@ use serde_json::Value;
 use crate::app::{App, Parts, StartError};
 use crate::base::entropy::OsEntropy;
 use crate::base::time::SystemClock;
+use crate::cli::chat::ChatRequest;
 use crate::cli::control::{Failure, Request};
-use crate::cli::flags::{CentralArgs, Cli, Command, InitArgs, Output, UpstreamCommand, UserCommand};
+use crate::cli::flags::{
+    AuditCommand, CentralArgs, Cli, Command, InitArgs, KeysCommand, Output, UpstreamCommand, UserCommand,
+};
 use crate::config::Config;
 use crate::config::secrets::OldVariables;
 use crate::upstream::Link;
@@ -66,6 +70,14 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Status(output) => status(&config, &output, |whole| whole).await,
         Command::User(command) => user(&config, command).await,
         Command::Upstream(command) => upstream(&config, command).await,
+        Command::Keys(KeysCommand::Status(output)) => about_chat(&config, ChatRequest::KeysStatus, &output).await,
+        Command::Keys(KeysCommand::Rotate) => {
+            about_chat(&config, ChatRequest::KeysRotate, &Output { json: false }).await
+        }
+        Command::Audit(AuditCommand::Verify(output)) => about_chat(&config, ChatRequest::AuditVerify, &output).await,
+        Command::Audit(AuditCommand::Export) => {
+            about_chat(&config, ChatRequest::AuditExport, &Output { json: true }).await
+        }
         Command::Replay(_) => Ok(()),
     }
 }
@@ -135,6 +147,11 @@ fn first_line(path: &Path) -> Result<String, Failure> {
 async fn status(config: &Config, output: &Output, part: fn(Value) -> Value) -> Result<(), Failure> {
     let status = part(ask(config, Request::Status).await?);
     print(&status, output.json);
+    Ok(())
+}
+
+async fn about_chat(config: &Config, what: ChatRequest, output: &Output) -> Result<(), Failure> {
+    print(&ask(config, Request::Chat { what }).await?, output.json);
     Ok(())
 }
 

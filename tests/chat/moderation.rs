@@ -107,3 +107,81 @@ async fn expiry_runs_by_hand_for_an_admin_and_says_what_it_did() {
     assert_eq!(first.json()["run_id"], again.json()["run_id"]);
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_console_rotates_keys_while_the_box_runs_and_checks_the_trail() {
+    let stage = stage().await;
+    stage.says(&stage.cast.owner, "before the rotation").await;
+    let moderator = stage.moderator().await;
+    let one = format!("/api/v1/admin/moderation/conversations/{}", stage.id);
+    moderator.see(&format!("{one}?reason=a+routine+look")).await;
+    let told = |arguments: &[&str]| -> Value {
+        let done = stage.whotbox.command(arguments);
+        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        serde_json::from_slice(&done.stdout).unwrap_or_default()
+    };
+    assert_eq!(told(&["keys", "status", "--json"])["wrap_version"], 1);
+    told(&["keys", "rotate"]);
+    stage.says(&stage.cast.owner, "after it").await;
+    assert_eq!(told(&["keys", "status", "--json"])["wrap_version"], 2);
+    assert_eq!(stage.sees(&stage.cast.chidi).await, ["before the rotation", "after it"]);
+    assert_eq!(told(&["audit", "verify", "--json"])["links"], 1);
+    assert_eq!(told(&["audit", "export"])["links"][0]["action"], "review");
+    let folder = stage.folder;
+    let whotbox = stage.whotbox.kill_and_restart();
+    let list = stage.cast.chidi.at(&whotbox.http).see(&format!("{}/messages", stage.path)).await;
+    assert_eq!(bodies(&list["items"]), ["before the rotation", "after it"]);
+    drop(folder);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_is_a_signed_tar_file() {
+    let stage = stage().await;
+    stage.says(&stage.cast.owner, "exhibit one").await;
+    let moderator = stage.moderator().await;
+    let export = format!("/api/v1/admin/moderation/conversations/{}/export", stage.id);
+    assert_eq!(moderator.get(&export).await.status, 422, "an export needs a reason as well");
+    let archive = moderator.get(&format!("{export}?reason=court+order+44/26&code=legal")).await;
+    assert_eq!((archive.status, archive.header("content-type")), (200, Some("application/x-tar")));
+    let trail = moderator.see("/api/v1/admin/moderation/audits").await;
+    assert_eq!((&trail["items"][0]["action"], &trail["items"][0]["code"]), (&json!("export"), &json!("legal")));
+}
+
+/// A kill at any moment of a review: whoever has seen a text is on the trail.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_kill_lets_a_text_out_without_its_audit_row() {
+    let kills: usize = std::env::var("WHOTBOX_REVIEW_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
+    let mut stage = stage().await;
+    stage.says(&stage.cast.owner, "under watch").await;
+    let moderator = stage.moderator().await;
+    let one = format!("/api/v1/admin/moderation/conversations/{}", stage.id);
+    let mut seen = Vec::new();
+    for kill in 0..kills {
+        let at = moderator.at(&stage.whotbox.http);
+        let path = format!("{one}?reason=before+the+kill+{kill}");
+        // Each asks until the box is gone: the kill falls somewhere within one of its reviews.
+        let asks = tokio::spawn(async move {
+            let mut answers = 0;
+            while let Ok(mut wire) = at.http.connect().await {
+                let request = at.http.get(&path).bearer(&at.token).bytes();
+                wire.write(&request).await;
+                match wire.answer().await {
+                    Some(answer) if answer.status == 200 => answers += 1,
+                    _ => break,
+                }
+            }
+            answers
+        });
+        stage.says(&stage.cast.owner.at(&stage.whotbox.http), "go on").await;
+        stage.whotbox = stage.whotbox.kill_and_restart();
+        seen.push((kill, asks.await.unwrap()));
+    }
+    let trail = stage.whotbox.command(&["audit", "export"]);
+    let trail: Value = serde_json::from_slice(&trail.stdout).unwrap();
+    let links = trail["links"].as_array().unwrap();
+    for (kill, answers) in &seen {
+        let noted = links.iter().filter(|link| link["reason"] == format!("before the kill {kill}")).count();
+        assert!(noted >= *answers, "{answers} reviews were answered before kill {kill}, {noted} are on the trail");
+    }
+    println!("{} reviews were answered before {kills} kills", seen.iter().map(|(_, answers)| answers).sum::<usize>());
+}

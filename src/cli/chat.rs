@@ -1,0 +1,121 @@
+//! `whotbox keys` and `whotbox audit`: the chat's keys and the audit trail, from the console of the box.
+//!
+//! No message is opened here: what a message says leaves the box by an audited review alone.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::chat::audit::{self, Entry};
+use crate::chat::seal::keyring::KeyringStatus;
+use crate::cli::control::Failure;
+use crate::store::page::{MAX_PAGE, Page};
+
+/// What can be asked about the chat.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChatRequest {
+    /// How many keys there are, and under which derived key they lie.
+    KeysStatus,
+    /// Wrap the keys anew.
+    KeysRotate,
+    /// Walk the audit trail.
+    AuditVerify,
+    /// Give out the audit trail.
+    AuditExport,
+}
+
+/// Does it.
+///
+/// # Errors
+/// [`Failure`] in words for a person.
+pub async fn perform(app: &Arc<App>, request: ChatRequest) -> Result<Value, Failure> {
+    match request {
+        ChatRequest::KeysStatus => Ok(keys(app.chat.keys())),
+        ChatRequest::KeysRotate => match app.chat.rotate_keys().await {
+            Ok(status) => Ok(keys(status)),
+            Err(error) => Err(Failure::failed(error, "Look after the data folder's disk, then run it again.")),
+        },
+        ChatRequest::AuditVerify => verify(app),
+        ChatRequest::AuditExport => export(app),
+    }
+}
+
+fn keys(status: KeyringStatus) -> Value {
+    json!({
+        "wrap_version": status.wrap_version,
+        "conversations": status.participants,
+        "days_of_expiry": status.days,
+        "conversations_held": status.holds,
+    })
+}
+
+/// How expiry stands, for `status`.
+#[must_use]
+pub fn expiry(app: &App) -> Value {
+    let status = app.chat.status();
+    json!({
+        "waiting": status.waiting,
+        "last_run": status.last_run,
+        "oldest_due": status.oldest_due,
+        "blocked": status.blocked,
+        "last_error": status.last_error,
+    })
+}
+
+fn broken_store(error: impl ToString) -> Failure {
+    Failure::failed(error, "Restart the box; if it stays, its disk may be damaged.")
+}
+
+fn verify(app: &App) -> Result<Value, Failure> {
+    let read = app.store.read().map_err(broken_store)?;
+    match audit::verify(&read).map_err(broken_store)? {
+        Ok(head) => Ok(json!({
+            "links": head.seq,
+            "head": hex(&head.hash),
+            "advice": "Compare the head with central's: a cut end or an older trail shows there alone.",
+        })),
+        Err(broken) => Err(Failure::failed(
+            format!("The audit trail is broken: {broken}."),
+            "Somebody changed the store around the box. Keep a copy of the data folder and of central's rows.",
+        )),
+    }
+}
+
+fn export(app: &App) -> Result<Value, Failure> {
+    let read = app.store.read().map_err(broken_store)?;
+    let (mut links, mut page) = (Vec::new(), Page::first(MAX_PAGE));
+    loop {
+        let listed = audit::list(&read, None, &page).map_err(broken_store)?;
+        links.extend(listed.items.iter().map(link));
+        match listed.next {
+            Some(next) => page = page.after(Some(next)),
+            None => break,
+        }
+    }
+    let head = audit::head(&read).map_err(broken_store)?;
+    let head = json!({"links": head.seq, "hash": hex(&head.hash)});
+    Ok(json!({"box_id": app.box_id, "head": head, "evidence_key": app.chat.evidence_key(), "links": links}))
+}
+
+fn link(entry: &Entry) -> Value {
+    json!({
+        "id": entry.id,
+        "seq": entry.seq,
+        "conversation_id": entry.conversation_id,
+        "moderator_id": entry.moderator_id,
+        "action": entry.action.name(),
+        "code": entry.code.name(),
+        "reason": entry.reason.as_str(),
+        "at": entry.at,
+        "at_micros": entry.at.micros(),
+        "prev_hash": hex(&entry.prev_hash),
+        "hash": hex(&entry.hash),
+    })
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
