@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::chat::{bodies, stage};
+use crate::support::soon;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_review_needs_a_reason_and_leaves_its_row_on_the_trail() {
@@ -160,6 +161,7 @@ async fn no_kill_lets_a_text_out_without_its_audit_row() {
         let at = moderator.at(&stage.whotbox.http);
         let path = format!("{one}?reason=before+the+kill+{kill}");
         // Each asks until the box is gone: the kill falls somewhere within one of its reviews.
+        let (counts, mut counted) = tokio::sync::watch::channel(0);
         let asks = tokio::spawn(async move {
             let mut answers = 0;
             while let Ok(mut wire) = at.http.connect().await {
@@ -169,10 +171,13 @@ async fn no_kill_lets_a_text_out_without_its_audit_row() {
                     Some(answer) if answer.status == 200 => answers += 1,
                     _ => break,
                 }
+                if counts.send(answers).is_err() {
+                    break;
+                }
             }
             answers
         });
-        stage.says(&stage.cast.owner.at(&stage.whotbox.http), "go on").await;
+        soon("reviews", counted.wait_for(|answers| *answers >= kill % 5)).await.unwrap();
         stage.whotbox = stage.whotbox.kill_and_restart();
         seen.push((kill, asks.await.unwrap()));
     }
