@@ -9,6 +9,8 @@ const TICKS: f64 = 100.0;
 pub(crate) struct Took {
     /// Seconds on the wall.
     pub(crate) wall: f64,
+    /// Seconds of processors that we used.
+    pub(crate) own: f64,
     /// Processors that others used meanwhile.
     pub(crate) foreign: f64,
 }
@@ -25,11 +27,12 @@ impl Machine {
 
     /// Runs something. `ours` counts the time of processes that belong to it.
     pub(crate) fn time(&self, run: impl FnOnce(), ours: impl Fn() -> f64) -> Took {
-        let others = || busy() - used(std::process::id()) - ours();
-        let (before, began) = (others(), self.clock.monotonic());
+        let count = || (busy(), used(std::process::id()) + ours());
+        let (before, began) = (count(), self.clock.monotonic());
         run();
-        let wall = self.clock.monotonic().since(began).as_secs_f64();
-        Took { wall, foreign: ((others() - before) / wall).max(0.0) }
+        let (wall, after) = (self.clock.monotonic().since(began).as_secs_f64(), count());
+        let own = after.1 - before.1;
+        Took { wall, own, foreign: ((after.0 - before.0 - own) / wall).max(0.0) }
     }
 }
 

@@ -59,7 +59,7 @@ fn writes(folder: &std::path::Path, table: &mut Table) {
             let took = machine.time(run, || postgres.as_ref().map_or(0.0, Postgres::used));
             // The first round fills caches and is not counted.
             if round > 0 {
-                table.add(name, commands as f64 / took.wall, took.foreign);
+                table.add(name, commands, &took);
             }
         };
         measure("store, 64 writers", GROUPED, &mut || ours.concurrent(GROUPED));

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::machine::Took;
+
 /// More than so many processors used by others makes a round noisy.
 const NOISY: f64 = 0.4;
 
@@ -13,19 +15,29 @@ pub(crate) enum Goal {
     None,
 }
 
+/// One round of a contender.
+#[derive(Debug, Clone, Copy)]
+struct Round {
+    per_second: f64,
+    /// Microseconds of processors per command. A busy machine changes it little, where it may halve the other.
+    cost: f64,
+}
+
 /// The rounds of each contender, and the lines made of them.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    rounds: BTreeMap<&'static str, Vec<f64>>,
+    rounds: BTreeMap<&'static str, Vec<Round>>,
     foreign: Vec<f64>,
     lines: Vec<String>,
 }
 
 impl Table {
-    /// A contender's commands a second in one round, and the processors that others used meanwhile.
-    pub(crate) fn add(&mut self, name: &'static str, per_second: f64, foreign: f64) {
-        self.rounds.entry(name).or_default().push(per_second);
-        self.foreign.push(foreign);
+    /// One round of a contender.
+    pub(crate) fn add(&mut self, name: &'static str, commands: usize, took: &Took) {
+        let commands = commands as f64;
+        let round = Round { per_second: commands / took.wall, cost: took.own * 1e6 / commands };
+        self.rounds.entry(name).or_default().push(round);
+        self.foreign.push(took.foreign);
     }
 
     /// The median of the rounds' ratios of two contenders.
@@ -34,7 +46,7 @@ impl Table {
             self.lines.push(format!("{name:<42} not measured"));
             return;
         };
-        let ratio = median(of.iter().zip(to).map(|(of, to)| of / to).collect());
+        let ratio = median(of.iter().zip(to).map(|(of, to)| of.per_second / to.per_second).collect());
         self.value(name, ratio, goal);
     }
 
@@ -55,9 +67,11 @@ impl Table {
 
     pub(crate) fn print(&self) {
         for (name, rounds) in &self.rounds {
-            let low = rounds.iter().copied().fold(f64::INFINITY, f64::min);
-            let high = rounds.iter().copied().fold(0.0, f64::max);
-            println!("{name:<42} {:>12.0}  commands/s, {low:.0} to {high:.0}", median(rounds.clone()));
+            let rate: Vec<f64> = rounds.iter().map(|round| round.per_second).collect();
+            let low = rate.iter().copied().fold(f64::INFINITY, f64::min);
+            let high = rate.iter().copied().fold(0.0, f64::max);
+            let cost = median(rounds.iter().map(|round| round.cost).collect());
+            println!("{name:<42} {:>12.0}  commands/s, {low:.0} to {high:.0}; {cost:.0} us of CPU each", median(rate));
         }
         self.lines.iter().for_each(|line| println!("{line}"));
         let noisy = self.foreign.iter().filter(|foreign| **foreign > NOISY).count();
