@@ -3,6 +3,7 @@
 // Said again for the lints: their exceptions for tests reach every module below.
 #![cfg(test)]
 
+mod bots;
 mod chat;
 mod contract;
 mod customer;

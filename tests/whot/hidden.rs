@@ -9,7 +9,7 @@ use whotbox::whot::state::Phase;
 use crate::whot::random::{Random, for_seeds};
 
 /// The same match with every card the viewer cannot see dealt anew among the places it cannot see.
-fn with_hidden_cards_mixed(game: &Match, viewer: Seat, random: &mut Random) -> Match {
+pub(crate) fn with_hidden_cards_mixed(game: &Match, viewer: Seat, random: &mut Random) -> Match {
     let mut stored = game.to_stored();
     let other = usize::from(viewer.other().index());
     let mut hidden: Vec<u8> = (0..54).filter(|id| stored.state.hands[other] & (1 << id) != 0).collect();

@@ -1,10 +1,10 @@
 //! The rules as a whole: vectors, the model, properties, and the commands that check recorded matches.
 
-mod hidden;
+pub(crate) mod hidden;
 mod model;
 mod oracle;
 mod properties;
-mod random;
+pub(crate) mod random;
 mod replay;
 mod schema;
 mod vectors;

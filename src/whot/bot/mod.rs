@@ -70,6 +70,11 @@ impl Bot {
         self
     }
 
+    /// How well it plays.
+    pub const fn level(&self) -> Level {
+        self.level
+    }
+
     /// Learns what happened, in order. After a restart the events of the running round are enough; with fewer, or none,
     /// it plays on with what its view shows. Private cards of the other seat are taken away before they are looked at.
     pub fn observe(&mut self, events: &[Event]) {
