@@ -18,7 +18,7 @@ use crate::whot::random::{Random, for_seeds};
 
 /// Playouts of a choice here: enough to tell `hard` from `medium`, few enough for a build without optimisation. The
 /// figures of the full number come from the bench `bots`.
-const FEW: usize = 40;
+const FEW: usize = 60;
 
 /// Plays 400 rounds, ten times as many with `WHOTBOX_FULL=1`: whether `ours` wins this share of them, give or take two
 /// standard errors. The deals are fixed, so that the figure is the same in every run.
@@ -33,7 +33,7 @@ fn wins(goal: f64, ours: Player, theirs: Player) -> bool {
 const EASY: Player = Player::Bot(Level::Easy, FEW);
 const MEDIUM: Player = Player::Bot(Level::Medium, FEW);
 const HARD: Player = Player::Bot(Level::Hard, FEW);
-const HASTY: Player = Player::Bot(Level::Hard, FEW / 4);
+const HASTY: Player = Player::Bot(Level::Hard, FEW / 6);
 
 #[test]
 fn each_level_beats_random_play() {
