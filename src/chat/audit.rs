@@ -29,6 +29,8 @@ pub enum Action {
     Export,
     /// A review was refused, because the moderator had opened too many conversations.
     ReviewRefused,
+    /// A participant reported a message; here the participant stands in the moderator's place.
+    Reported,
 }
 
 impl Action {
@@ -41,6 +43,7 @@ impl Action {
             Self::HoldReleased => "hold_released",
             Self::Export => "export",
             Self::ReviewRefused => "review_refused",
+            Self::Reported => "reported",
         }
     }
 }

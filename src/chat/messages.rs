@@ -3,9 +3,11 @@
 //! What is sent comes sealed; nothing here opens it. A message is visible until its recipient has read it, so the
 //! number of visible messages is the number of unread ones. Must not know keys beyond whether a bucket is writable.
 
-use crate::base::id::{ConversationId, MessageId, UserId};
+use crate::base::id::{AuditId, ConversationId, MessageId, UserId};
 use crate::base::notice::Notice;
+use crate::base::text::{BadText, Reason};
 use crate::base::time::Timestamp;
+use crate::chat::audit::{self, Action, Code, Deed, Entry};
 use crate::chat::conversations::joined;
 use crate::chat::error::Error;
 use crate::chat::records::{Conversation, MESSAGE_BY_CLIENT, MESSAGE_VISIBLE, Message, StoredCopy};
@@ -14,7 +16,7 @@ use crate::customer::relationships;
 use crate::identity::access::Caller;
 use crate::store::fault::Fault;
 use crate::store::key::Key;
-use crate::store::page::{Listed, Page};
+use crate::store::page::{Listed, MAX_PAGE, Page};
 use crate::store::read::{Read, ReadExt};
 use crate::store::tx::Tx;
 
@@ -150,10 +152,89 @@ pub fn acknowledge(
     Ok(id)
 }
 
+/// Takes a message from the caller's own list. The other still sees it; once both have done so it vanishes. It is no
+/// receipt: nobody is told.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn delete_for(tx: &mut Tx<'_>, now: Timestamp, caller: &Caller, id: MessageId) -> Result<(), Error> {
+    let mut message = of_participant(tx, caller, id)?;
+    if message.deleted_for.contains(&caller.id()) {
+        return Ok(());
+    }
+    let mut conversation = joined(tx, caller.id(), message.conversation_id)?;
+    let (other, visible) = (conversation.other(caller.id()), message.visible());
+    if visible && message.sender_id != caller.id() {
+        let unread = conversation.unread_by(caller.id());
+        *unread = unread.saturating_sub(1);
+        tx.put(&conversation)?;
+    }
+    message.deleted_for.push(caller.id());
+    if visible && other.is_some_and(|other| message.deleted_for.contains(&other)) {
+        unlist(tx, &message)?;
+        message.vanished_at = Some(now);
+    }
+    tx.put(&message)?;
+    Ok(())
+}
+
+/// Puts a recipient's complaint about a message on the audit trail, for moderators to find. The same one's complaint
+/// about the same message is noted once.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::OwnMessage`] for its sender.
+pub fn report(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    caller: &Caller,
+    id: MessageId,
+    complaint: &Complaint,
+) -> Result<AuditId, Error> {
+    let message = of_participant(tx, caller, id)?;
+    if message.sender_id == caller.id() {
+        return Err(Error::OwnMessage);
+    }
+    let about = format!("(message {id})");
+    let before = audit::list(tx, Some(message.conversation_id), &Page::newest(MAX_PAGE))?.items;
+    let same = |entry: &&Entry| entry.moderator_id == caller.id() && entry.reason.as_str().ends_with(&about);
+    if let Some(entry) = before.iter().filter(|entry| entry.action == Action::Reported).find(same) {
+        return Ok(entry.id);
+    }
+    let deed = Deed {
+        conversation: Some(message.conversation_id),
+        moderator: caller.id(),
+        action: Action::Reported,
+        code: Code::Report,
+        reason: complaint.about(&about)?,
+    };
+    Ok(audit::note(tx, now, deed)?)
+}
+
+/// Why a participant reports a message: 10–400 characters, so that the message's id still fits beside it.
+#[derive(Debug, Clone)]
+pub struct Complaint(Reason);
+
+impl Complaint {
+    /// Takes a reason.
+    ///
+    /// # Errors
+    /// [`BadText`] for one that is too long.
+    pub fn new(reason: Reason) -> Result<Self, BadText> {
+        let fits = reason.as_str().chars().count() <= 400;
+        if fits { Ok(Self(reason)) } else { Err(BadText("A complaint has 10 to 400 characters.")) }
+    }
+
+    fn about(&self, message: &str) -> Result<Reason, Error> {
+        // An id has at most 64 characters, so this is within a reason's 500.
+        format!("{} {message}", self.0).parse().map_err(|_| Error::TooLarge)
+    }
+}
+
 /// Counts a visible message off and tells the participants that it is gone.
 pub(in crate::chat) fn unlist(tx: &mut Tx<'_>, message: &Message) -> Result<(), Error> {
     let mut conversation = tx.get::<Conversation>(&Key::of(message.conversation_id))?.ok_or(Error::NotFound)?;
-    if let Some(recipient) = conversation.other(message.sender_id) {
+    // Whoever has deleted it for themselves has it counted off already.
+    if let Some(recipient) = conversation.other(message.sender_id).filter(|user| !message.deleted_for.contains(user)) {
         let unread = conversation.unread_by(recipient);
         *unread = unread.saturating_sub(1);
     }

@@ -2,23 +2,24 @@
 
 use std::sync::Arc;
 
+use hyper::StatusCode;
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::base::id::{ConversationId, MessageId, UserId};
-use crate::base::text::ClientId;
+use crate::base::id::{AuditId, ConversationId, MessageId, UserId};
+use crate::base::text::{ClientId, Reason};
 use crate::base::time::Timestamp;
 use crate::chat::body::Body;
 use crate::chat::conversations;
-use crate::chat::messages::{Receipt, acknowledge};
+use crate::chat::messages::{Complaint, Receipt, acknowledge, delete_for, report as tell};
 use crate::chat::seal::Open;
 use crate::chat::service::{MessageInfo, Text};
 use crate::http::conversations::problem;
 use crate::http::problem::{Code, Problem};
 use crate::http::reply::{self, Response};
 use crate::http::request::Req;
-use crate::http::route::{Resource, get, post};
+use crate::http::route::{Resource, delete, get, post};
 use crate::http::{auth, once};
 use crate::store::once::{Done, once as do_once};
 use crate::store::page::Page;
@@ -110,6 +111,23 @@ impl From<MessageInfo> for Message {
     }
 }
 
+/// What is wrong with a message.
+#[derive(Deserialize, ToSchema)]
+struct NewReport {
+    /// 10–400 characters.
+    #[schema(value_type = String, min_length = 10, max_length = 400)]
+    reason: Reason,
+}
+
+/// A report that moderators find on the audit trail.
+#[derive(Serialize, ToSchema)]
+struct Report {
+    #[schema(value_type = String)]
+    id: AuditId,
+    #[schema(value_type = String)]
+    message_id: MessageId,
+}
+
 /// The table.
 #[must_use]
 pub fn resource(app: &Arc<App>) -> Resource {
@@ -133,6 +151,14 @@ pub fn resource(app: &Arc<App>) -> Resource {
                 .reply::<Message>(200)
                 .refuses(&[Code::OwnMessage])
                 .to(app, read),
+            delete("/api/v1/messages/{id}", "Take it from the own list; the other still sees it.")
+                .empty(204)
+                .to(app, forget),
+            post("/api/v1/messages/{id}/report", "Tell the moderators about it.")
+                .body::<NewReport>()
+                .reply::<Report>(201)
+                .refuses(&[Code::OwnMessage])
+                .to(app, report),
         ],
     )
 }
@@ -191,5 +217,25 @@ async fn receipt(app: Arc<App>, req: Req, receipt: Receipt) -> Result<Response, 
     let Done { reference, replayed } = done.await.map_err(problem)?;
     let info = app.chat.message(&app.store.read().map_err(auth::fault)?, &caller, reference).map_err(problem)?;
     let answer = reply::ok(&Message::from(info));
+    Ok(once::answer(replayed, answer))
+}
+
+async fn forget(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    let caller = auth::settled(&app, &req)?;
+    let id: MessageId = req.param("id")?;
+    app.store.write(move |tx, now| delete_for(tx, now, &caller, id)).await.map_err(problem)?;
+    Ok(reply::no_content())
+}
+
+async fn report(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    let caller = auth::settled(&app, &req)?;
+    let id: MessageId = req.param("id")?;
+    app.chat.message(&app.store.read().map_err(auth::fault)?, &caller, id).map_err(problem)?;
+    let new: NewReport = req.json()?;
+    let complaint = Complaint::new(new.reason).map_err(|bad| Problem::field("reason", bad.0))?;
+    let key = once::key(&app, &req, caller.id())?;
+    let done = app.store.write(move |tx, now| do_once(tx, now, key, |tx| tell(tx, now, &caller, id, &complaint)));
+    let Done { reference, replayed } = done.await.map_err(problem)?;
+    let answer = reply::json(StatusCode::CREATED, &Report { id: reference, message_id: id });
     Ok(once::answer(replayed, answer))
 }

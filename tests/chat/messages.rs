@@ -167,3 +167,42 @@ async fn long_lists_come_in_pages_and_go_on_after_a_message() {
     let rest = stage.cast.chidi.see(&format!("{path}?after={}", ids[3])).await;
     assert_eq!(rest["items"].as_array().unwrap().len(), 1);
 }
+
+async fn delete(who: &Person, path: &str) -> Answer {
+    who.http.call("DELETE", path).bearer(&who.token).send().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_is_for_oneself_and_the_archive_keeps_it() {
+    let stage = stage().await;
+    let sent = stage.says(&stage.cast.owner, "not for your mother's eyes").await;
+    let place = format!("/api/v1/messages/{}", sent["id"].as_str().unwrap());
+    assert_eq!(delete(&stage.cast.amaka, &place).await.status, 404);
+    for _ in 0..2 {
+        assert_eq!(delete(&stage.cast.chidi, &place).await.status, 204);
+    }
+    assert!(stage.sees(&stage.cast.chidi).await.is_empty());
+    assert_eq!(stage.sees(&stage.cast.owner).await, ["not for your mother's eyes"]);
+    let shown = stage.cast.chidi.see("/api/v1/conversations").await;
+    assert_eq!(shown["items"][0]["unread_count"], 0);
+    assert_eq!(delete(&stage.cast.owner, &place).await.status, 204);
+    assert!(stage.sees(&stage.cast.owner).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_reaches_the_trail_once() {
+    let stage = stage().await;
+    let sent = stage.says(&stage.cast.owner, "an insult").await;
+    let report = format!("/api/v1/messages/{}/report", sent["id"].as_str().unwrap());
+    let body = json!({"reason": "he insults my family"});
+    let first = stage.cast.chidi.done(&report, &body).await;
+    assert_eq!(stage.cast.chidi.done(&report, &body).await["id"], first["id"]);
+    assert_eq!(stage.cast.owner.post(&report, &body).await.refusal(), (409, "own_message".to_owned()));
+    assert_eq!(stage.cast.amaka.post(&report, &body).await.status, 404);
+    assert_eq!(stage.cast.chidi.post(&report, &json!({"reason": "short"})).await.status, 422);
+    let moderator = stage.moderator().await;
+    let trail = moderator.see(&format!("/api/v1/admin/moderation/audits?conversation_id={}", stage.id)).await;
+    let rows = trail["items"].as_array().unwrap();
+    assert_eq!((rows.len(), &rows[0]["action"], &rows[0]["code"]), (1, &json!("reported"), &json!("report")));
+    assert!(rows[0]["reason"].as_str().unwrap().starts_with("he insults my family (message "));
+}
