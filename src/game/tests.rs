@@ -5,4 +5,5 @@ mod fairness;
 mod hidden;
 mod invites;
 mod lifecycle;
+mod storm;
 mod table;

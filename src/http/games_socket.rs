@@ -99,8 +99,10 @@ struct ReadyMessage {
 /// # Errors
 /// As every route of a match; [`socket::accept`]'s own.
 pub async fn open(app: Arc<App>, req: Req) -> Result<Response, Problem> {
-    let resume: Resume = req.query()?;
-    let caller = bearer(&app, &req, &resume).await?;
+    let resume: Result<Resume, Problem> = req.query();
+    let token = resume.as_ref().ok().and_then(|resume| resume.reconnect_token.clone());
+    let caller = bearer(&app, &req, token).await?;
+    let resume = resume?;
     let game: GameId = req.param("game_id")?;
     let read = app.store.read().map_err(auth::fault)?;
     let seat = sessions::seat(&read, &caller, game).map_err(problem)?;
@@ -115,8 +117,8 @@ pub async fn open(app: Arc<App>, req: Req) -> Result<Response, Problem> {
 }
 
 /// Who opens it: the bearer of an access token, or of a reconnect token, which is used up.
-async fn bearer(app: &Arc<App>, req: &Req, resume: &Resume) -> Result<Caller, Problem> {
-    let Some(token) = resume.reconnect_token.clone().filter(|_| req.bearer().is_none()) else {
+async fn bearer(app: &Arc<App>, req: &Req, token: Option<String>) -> Result<Caller, Problem> {
+    let Some(token) = token.filter(|_| req.bearer().is_none()) else {
         return auth::settled(app, req);
     };
     let id: GameId = req.param("game_id").map_err(|_| Problem::new(Code::Unauthenticated))?;
@@ -170,6 +172,9 @@ impl Table {
             }
         }
         drop(here);
+        if self.closed {
+            self.app.hub.forget(self.game, &[self.caller.id()]);
+        }
     }
 
     /// The first frames: what was missed if the client says where it was, else the match as it is.
