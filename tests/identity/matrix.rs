@@ -91,6 +91,8 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("GET", "/api/v1/conversations/{id}/ws", &["conversation"], IN_THE_CHAT),
     ("POST", "/api/v1/messages/{id}/delivered", &["message"], IN_THE_CHAT),
     ("POST", "/api/v1/messages/{id}/read", &["message"], IN_THE_CHAT),
+    ("POST", "/api/v1/messages/{id}/report", &["message"], IN_THE_CHAT),
+    ("DELETE", "/api/v1/messages/{id}", &["message"], IN_THE_CHAT),
     ("GET", "/api/v1/admin/moderation/conversations", &[], MODERATORS),
     ("GET", "/api/v1/admin/moderation/conversations/{id}", &["conversation"], MODERATORS),
     ("GET", "/api/v1/admin/moderation/conversations/{id}/export", &["conversation"], MODERATORS),
