@@ -12,7 +12,7 @@ export default defineConfig({
     // A data: address would be refused by the content security policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rollupOptions: { input: { play: 'index.html' } },
+    rollupOptions: { input: { play: 'index.html', owner: 'owner.html', staff: 'staff.html' } },
   },
   server: { proxy: { '/api': { target: 'http://127.0.0.1:8080', ws: true } } },
   test: { environment: 'node', include: ['src/**/*.test.ts'] },

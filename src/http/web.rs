@@ -28,8 +28,18 @@ struct Dist;
 const PLAYER: &[&str] =
     &["/", "/join", "/join/{token}", "/play", "/play/g/{id}", "/chat", "/chat/{id}", "/me", "/help"];
 
-/// The page of the player's app.
-const PLAYER_PAGE: &str = "index.html";
+/// The paths of the owner's app.
+const OWNER: &[&str] = &["/box", "/box/invites", "/box/customers", "/box/people", "/box/sync"];
+
+/// The paths of the staff's app.
+const STAFF: &[&str] = &["/staff", "/staff/c/{id}", "/staff/audit", "/staff/retention"];
+
+/// Each app: its one page, what it is, and its paths.
+const APPS: &[(&str, &str, &[&str])] = &[
+    ("index.html", "A page of the player's app.", PLAYER),
+    ("owner.html", "A page of the owner's app.", OWNER),
+    ("staff.html", "A page of the staff's app.", STAFF),
+];
 
 /// Files with a digest in their names never change: a year is the longest that caches know.
 const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -49,10 +59,10 @@ const FORMS: &[(&str, &str)] = &[("br", ".br"), ("gzip", ".gz")];
 /// The table.
 #[must_use]
 pub fn resource() -> Resource {
-    let page = |pattern: &&'static str| -> Route {
-        get(pattern, "A page of the player's app.").public().gives("text/html").to(&PLAYER_PAGE, page)
-    };
-    let mut routes: Vec<Route> = PLAYER.iter().map(page).collect();
+    let mut routes: Vec<Route> = Vec::new();
+    for (name, summary, paths) in APPS {
+        routes.extend(paths.iter().map(|path| get(path, summary).public().gives("text/html").to(name, page)));
+    }
     routes.push(
         get("/assets/{file}", "A file of the apps.").public().gives("application/octet-stream").to(&"assets/", file),
     );

@@ -80,7 +80,11 @@ export class Box {
     const headers: Record<string, string> = {};
     if (body !== undefined) headers['Content-Type'] = 'application/json';
     if (token) headers.Authorization = `Bearer ${token}`;
-    const reply = await fetch(this.url + path, { method, headers, body: body === undefined ? null : JSON.stringify(body) });
+    const reply = await fetch(this.url + path, {
+      method,
+      headers,
+      body: body === undefined ? null : JSON.stringify(body),
+    });
     const text = await reply.text();
     if (!reply.ok) throw new Error(`${method} ${path}: ${reply.status} ${text}`);
     return (text ? JSON.parse(text) : undefined) as T;

@@ -56,7 +56,12 @@ test('a message is delivered, read, and vanishes from both phones', async ({ bro
 test('a message written while the box is away goes out once when it is back', async ({ browser }) => {
   const phone = await Phone.open(browser, box);
   await phone.signIn(chidi);
-  const { id } = await box.call<{ id: string }>('POST', '/api/v1/conversations', { participant_id: owner.id }, chidi.token);
+  const { id } = await box.call<{ id: string }>(
+    'POST',
+    '/api/v1/conversations',
+    { participant_id: owner.id },
+    chidi.token,
+  );
   await phone.page.goto(`/chat/${id}`);
   await expect(phone.page.getByText('Nothing to read')).toBeVisible();
 

@@ -31,7 +31,10 @@ export class Phone {
     page.on('pageerror', error => this.complaints.push(error.message));
     page.on('console', message => {
       // Refusals and a box that is away are told by the browser as errors too; they are part of the tests.
-      if (message.type() === 'error' && !/Failed to load|WebSocket connection|Cross-Origin-Opener-Policy header has been ignored/.test(message.text())) {
+      if (
+        message.type() === 'error' &&
+        !/Failed to load|WebSocket connection|Cross-Origin-Opener-Policy header has been ignored/.test(message.text())
+      ) {
         this.complaints.push(message.text());
       }
     });
@@ -89,6 +92,11 @@ export class Phone {
     await card.click();
     if (name.startsWith('Whot')) await this.page.locator('.shape-choice').first().click();
     return 'card';
+  }
+
+  /** Waits until nothing moves any more. */
+  async settled(): Promise<void> {
+    await this.page.evaluate(() => Promise.all(document.getAnimations().map(one => one.finished.catch(() => one))));
   }
 
   over(): Promise<boolean> {

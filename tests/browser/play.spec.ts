@@ -59,8 +59,18 @@ test('an invite leads to the table, and a whole match is played', async ({ brows
 test('a killed box is told of within 2 s, and play goes on with the same hands', async ({ browser }) => {
   // Given two players in the middle of a match.
   const [ngozi, tunde] = [await box.customer('ngozi', owner), await box.customer('tunde', owner)];
-  const { id } = await box.call<{ id: string }>('POST', '/api/v1/games/invites', { recipient_username: 'tunde' }, ngozi.token);
-  const { game_id } = await box.call<{ game_id: string }>('POST', `/api/v1/games/invites/${id}/accept`, {}, tunde.token);
+  const { id } = await box.call<{ id: string }>(
+    'POST',
+    '/api/v1/games/invites',
+    { recipient_username: 'tunde' },
+    ngozi.token,
+  );
+  const { game_id } = await box.call<{ game_id: string }>(
+    'POST',
+    `/api/v1/games/invites/${id}/accept`,
+    {},
+    tunde.token,
+  );
   const phones: [Phone, Phone] = [await Phone.open(browser, box), await Phone.open(browser, box)];
   for (const [index, person] of [ngozi, tunde].entries()) {
     const phone = phones[index] as Phone;

@@ -29,7 +29,12 @@ test.beforeAll(async () => {
   game = accepted.game_id;
   await invite(owner, 'chidi');
   await invite(chidi, 'ngozi');
-  const started = await box.call<{ id: string }>('POST', '/api/v1/conversations', { participant_id: owner.id }, chidi.token);
+  const started = await box.call<{ id: string }>(
+    'POST',
+    '/api/v1/conversations',
+    { participant_id: owner.id },
+    chidi.token,
+  );
   talk = started.id;
   const said: [Person, string][] = [
     [owner, 'Good afternoon, stock don land'],
@@ -97,9 +102,11 @@ for (const [lang, theme] of LOOKS) {
       await expect(phone.page.locator(screen.ready).first()).toBeVisible();
       await screen.open?.(phone);
       // What moves in is read when it has arrived.
-      await phone.page.evaluate(() => Promise.all(document.getAnimations().map(one => one.finished.catch(() => one))));
+      await phone.settled();
       const { violations } = await new AxeBuilder({ page: phone.page }).analyze();
-      const told = violations.flatMap(one => one.nodes.map(node => `${one.id}: ${node.html.slice(0, 120)} ${node.any[0]?.message ?? ''}`));
+      const told = violations.flatMap(one =>
+        one.nodes.map(node => `${one.id}: ${node.html.slice(0, 120)} ${node.any[0]?.message ?? ''}`),
+      );
       expect(told, screen.name).toEqual([]);
       const wider = await phone.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       expect(wider, `${screen.name} is wider than the phone`).toBeLessThanOrEqual(0);

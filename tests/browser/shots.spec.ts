@@ -4,6 +4,12 @@ import { expect, test } from '@playwright/test';
 import { Box } from './box';
 import { Phone } from './phone';
 
+/** Takes a picture when nothing moves any more. */
+async function picture(phone: Phone, name: string, fullPage = false): Promise<void> {
+  await phone.settled();
+  await phone.page.screenshot({ path: `${FOLDER}${name}.png`, fullPage });
+}
+
 const FOLDER = new URL('../../docs/screens/', import.meta.url).pathname;
 
 test.skip(!process.env.SHOTS, 'pictures are made on demand');
@@ -12,11 +18,27 @@ test('the screens', async ({ browser }) => {
   const box = await Box.start();
   const owner = await box.distributor('mama-put', 'Mama Put');
   const [chidi, amaka] = [await box.customer('chidi', owner), await box.customer('amaka', owner)];
-  const invited = await box.call<{ id: string }>('POST', '/api/v1/games/invites', { recipient_username: 'chidi' }, amaka.token);
-  const { game_id } = await box.call<{ game_id: string }>('POST', `/api/v1/games/invites/${invited.id}/accept`, {}, chidi.token);
+  const invited = await box.call<{ id: string }>(
+    'POST',
+    '/api/v1/games/invites',
+    { recipient_username: 'chidi' },
+    amaka.token,
+  );
+  const { game_id } = await box.call<{ game_id: string }>(
+    'POST',
+    `/api/v1/games/invites/${invited.id}/accept`,
+    {},
+    chidi.token,
+  );
   await box.call('POST', '/api/v1/games/invites', { recipient_username: 'chidi' }, owner.token);
-  const talk = await box.call<{ id: string }>('POST', '/api/v1/conversations', { participant_id: owner.id }, chidi.token);
-  const say = (token: string, body: string) => box.call('POST', `/api/v1/conversations/${talk.id}/messages`, { body }, token);
+  const talk = await box.call<{ id: string }>(
+    'POST',
+    '/api/v1/conversations',
+    { participant_id: owner.id },
+    chidi.token,
+  );
+  const say = (token: string, body: string) =>
+    box.call('POST', `/api/v1/conversations/${talk.id}/messages`, { body }, token);
   await say(owner.token, 'Good afternoon, stock don land');
   await say(chidi.token, 'I dey come now');
   const link = (await box.invite(owner)).url;
@@ -24,12 +46,12 @@ test('the screens', async ({ browser }) => {
   const guest = await Phone.open(browser, box);
   await guest.page.goto(link);
   await expect(guest.page.locator('.notice.good')).toBeVisible();
-  await guest.page.screenshot({ path: `${FOLDER}join.png` });
+  await picture(guest, 'join');
 
   const phone = await Phone.open(browser, box);
   await phone.signIn(chidi);
   await expect(phone.page.locator('.rows .row').nth(1)).toBeVisible();
-  await phone.page.screenshot({ path: `${FOLDER}lobby.png` });
+  await picture(phone, 'lobby');
   const other = await Phone.open(browser, box);
   await other.signIn(amaka);
   await other.page.goto(`/play/g/${game_id}`);
@@ -43,24 +65,24 @@ test('the screens', async ({ browser }) => {
     else if (theirs) await other.move();
     await phone.page.waitForTimeout(400);
   }
-  await phone.page.screenshot({ path: `${FOLDER}table.png` });
+  await picture(phone, 'table');
   await phone.page.goto(`/chat/${talk.id}`);
   await expect(phone.page.locator('.bubble.mine')).toBeVisible();
-  await phone.page.screenshot({ path: `${FOLDER}chat.png` });
+  await picture(phone, 'chat');
   await box.call('POST', `/api/v1/games/${game_id}/play`, { type: 'resign' }, amaka.token);
   await phone.page.goto(`/play/g/${game_id}`);
   await expect(phone.page.locator('.outcome')).toBeVisible();
-  await phone.page.screenshot({ path: `${FOLDER}result.png`, fullPage: true });
+  await picture(phone, 'result', true);
   await phone.page.goto('/help');
-  await phone.page.screenshot({ path: `${FOLDER}help.png` });
+  await picture(phone, 'help');
 
   const night = await Phone.open(browser, box, { lang: 'pcm', theme: 'dark' });
   await night.signIn(owner);
   await expect(night.page.locator('.rows .row').first()).toBeVisible();
-  await night.page.screenshot({ path: `${FOLDER}lobby-dark-pidgin.png` });
+  await picture(night, 'lobby-dark-pidgin');
   await night.page.goto(`/chat/${talk.id}`);
   await expect(night.page.locator('.bubble').first()).toBeVisible();
-  await night.page.screenshot({ path: `${FOLDER}chat-dark-pidgin.png` });
+  await picture(night, 'chat-dark-pidgin');
   for (const one of [guest, phone, other, night]) await one.close();
   await box.end();
 });

@@ -24,17 +24,22 @@ async fn start() -> (Server, Http) {
 /// The address of the app's script, which its page names.
 fn script(page: &Answer) -> String {
     let text = String::from_utf8(page.body.clone()).unwrap();
-    let from = text.find("/assets/").unwrap();
+    let from = text.find("src=\"/assets/").unwrap() + 5;
     text[from..].split('"').next().unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn every_path_of_the_app_gives_its_page_and_nothing_else_does() {
+async fn every_path_of_an_app_gives_its_page_and_nothing_else_does() {
     let (_server, http) = start().await;
-    let page = http.get("/").send().await;
-    for path in ["/join", "/join/K7Q2-9FMD", "/play", "/play/g/1", "/chat", "/chat/1", "/me", "/help"] {
-        let other = http.get(path).send().await;
-        assert_eq!((other.status, &other.body), (200, &page.body), "{path}");
+    let player: &[&str] = &["/", "/join", "/join/K7Q2-9FMD", "/play", "/play/g/1", "/chat", "/chat/1", "/me", "/help"];
+    let owner: &[&str] = &["/box", "/box/invites", "/box/customers", "/box/people", "/box/sync"];
+    let staff: &[&str] = &["/staff", "/staff/c/1", "/staff/audit", "/staff/retention"];
+    for (paths, own) in [(player, "/assets/play-"), (owner, "/assets/owner-"), (staff, "/assets/staff-")] {
+        for path in paths {
+            let page = http.get(path).send().await;
+            assert_eq!(page.status, 200, "{path}");
+            assert!(script(&page).starts_with(own), "{path}: {}", script(&page));
+        }
     }
     for path in ["/play/g", "/index.html", "/assets/none.js", "/assets/..%2Findex.html", "/assets/"] {
         assert_eq!(http.get(path).send().await.status, 404, "{path}");

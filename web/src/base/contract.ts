@@ -42,6 +42,18 @@ export type InviteLook = Refine<Schemas['InviteGlance'], { status: 'open' | 'red
 export type Conversation = Full<Schemas['Conversation']>;
 export type Message = Full<Schemas['Message']>;
 
+export type Invite = Refine<Schemas['Invite'], { status: InviteLook['status'] }>;
+export type Audit = Full<Schemas['Audit']>;
+export type Ran = Full<Schemas['Ran']>;
+export type Review = Refine<Schemas['Review'], { conversation: Conversation; messages: Message[] }>;
+export type PendingCode = Full<Schemas['PendingCode']>;
+export type Replication = Refine<
+  Schemas['ReplicationReport'],
+  {
+    state: 'disabled' | 'offline' | 'catching_up' | 'live' | 'fenced' | 'stalled';
+  }
+>;
+
 export interface Page<T> {
   items: T[];
   next_cursor: string | null;
@@ -69,7 +81,10 @@ export interface Options {
 
 export type GameInvite = Refine<
   Schemas['GameInvite'],
-  { options: Options; status: 'pending' | 'accepted' | 'declined' | 'cancelled' | 'expired' }
+  {
+    options: Options;
+    status: 'pending' | 'accepted' | 'declined' | 'cancelled' | 'expired';
+  }
 >;
 
 export type Action =
@@ -121,10 +136,20 @@ export type Game = Refine<Schemas['Game'], View & { options: Options; players: P
 
 /** whot-rules 14. */
 export type GameEvent =
-  | { type: 'round_started'; round: number; starter: Seat; hand_size: number; card: number; market_cards: number }
+  | {
+      type: 'round_started';
+      round: number;
+      starter: Seat;
+      hand_size: number;
+      card: number;
+      market_cards: number;
+    }
   | { type: 'dealt'; seat: Seat; cards?: number[] }
   | { type: 'played'; seat: Seat; card: number; shape?: Shape }
-  | { type: 'semi_last_card' | 'last_card' | 'call_missed' | 'passed' | 'resigned'; seat: Seat }
+  | {
+      type: 'semi_last_card' | 'last_card' | 'call_missed' | 'passed' | 'resigned';
+      seat: Seat;
+    }
   | { type: 'skipped'; seat: Seat; number: number }
   | { type: 'penalty'; seat: Seat; number: number; count: number }
   | { type: 'penalty_cleared'; seat: Seat; by: 'number' | 'whot' }
@@ -139,7 +164,13 @@ export type GameEvent =
   | { type: 'timed_out'; seat: Seat; count: number }
   | { type: 'turn'; seat: Seat; phase: 'play' | 'after_draw' }
   | ({ type: 'round_over' } & RoundResult)
-  | { type: 'match_over'; winner: Seat | null; reason: string; rounds_won: PerSeat<number>; points: PerSeat<number> };
+  | {
+      type: 'match_over';
+      winner: Seat | null;
+      reason: string;
+      rounds_won: PerSeat<number>;
+      points: PerSeat<number>;
+    };
 
 export type GameFrame =
   | { type: 'snapshot'; seq: number; game: Game }
@@ -155,14 +186,22 @@ export type RoundProof = Refine<
     options: Options;
     first_starter: Seat;
     nonces: PerSeat<string | null>;
-    actions: { actor: Seat | 'server'; action: { type: string; card?: number } }[];
+    actions: {
+      actor: Seat | 'server';
+      action: { type: string; card?: number };
+    }[];
   }
 >;
 export type Proof = Refine<Schemas['ProofBody'], { rounds: RoundProof[] }>;
 
 export type ChatFrame =
   | { type: 'message'; message: Message }
-  | { type: 'receipt'; message_id: string; state: 'delivered' | 'read'; at: string }
+  | {
+      type: 'receipt';
+      message_id: string;
+      state: 'delivered' | 'read';
+      at: string;
+    }
   | { type: 'vanished'; message_ids: string[] }
   | { type: 'typing'; user_id: string }
   | { type: 'ack'; ref?: string; message?: Message }

@@ -31,7 +31,13 @@ export async function ask<T>({ method, path, body, token, key }: Ask): Promise<T
   let reply: Response;
   let text: string;
   try {
-    const init: RequestInit = { method, headers, signal: abort.signal, credentials: 'omit', cache: 'no-store' };
+    const init: RequestInit = {
+      method,
+      headers,
+      signal: abort.signal,
+      credentials: 'omit',
+      cache: 'no-store',
+    };
     if (body !== undefined) init.body = JSON.stringify(body);
     reply = await fetch(path, init);
     text = await reply.text();
@@ -52,7 +58,11 @@ function problem(status: number, text: string) {
   } catch {
     // Not the box's own words: a proxy or a captive portal answered.
   }
-  return { status, code: status >= 500 ? 'unavailable' : 'not_found', detail: '' };
+  return {
+    status,
+    code: status >= 500 ? 'unavailable' : 'not_found',
+    detail: '',
+  };
 }
 
 /** `Date` has whole seconds, so the true time lies up to one second after it. */

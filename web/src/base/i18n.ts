@@ -13,7 +13,9 @@ export type Words = Record<Key, string>;
 
 type Names<S extends string> = S extends `${string}{${infer Name}}${infer Rest}` ? Name | Names<Rest> : never;
 /** A key whose sentence has no placeholder. */
-export type Plain = { [K in Key]: Names<(typeof en)[K]> extends never ? K : never }[Key];
+export type Plain = {
+  [K in Key]: Names<(typeof en)[K]> extends never ? K : never;
+}[Key];
 
 export const LANGS: Record<Lang, { name: string; tag: string }> = {
   en: { name: 'English', tag: 'en-NG' },
@@ -32,7 +34,10 @@ export function speak(next: Lang): void {
  * ones, so that a player never downloads the words of the staff.
  */
 export function dictionary<E extends Record<string, string>>(english: E, pidgin: Record<keyof E, string>) {
-  const both: Record<Lang, Record<keyof E, string>> = { en: english, pcm: pidgin };
+  const both: Record<Lang, Record<keyof E, string>> = {
+    en: english,
+    pcm: pidgin,
+  };
   return <K extends keyof E>(
     key: K,
     ...given: Names<E[K]> extends never ? [] : [Record<Names<E[K]>, string | number>]
@@ -60,10 +65,17 @@ export function plural<One, Other>(count: number, one: One, other: Other): One |
 
 /** A time of day, such as 14:02, by the phone's zone. */
 export function clock(iso: string): string {
-  return new Intl.DateTimeFormat('en-NG', { hour: '2-digit', minute: '2-digit', hour12: false }).format(new Date(iso));
+  return new Intl.DateTimeFormat('en-NG', {
+    hour: '2-digit',
+    minute: '2-digit',
+    hour12: false,
+  }).format(new Date(iso));
 }
 
 /** A date, such as 22 Dec. */
 export function day(iso: string): string {
-  return new Intl.DateTimeFormat('en-NG', { day: 'numeric', month: 'short' }).format(new Date(iso));
+  return new Intl.DateTimeFormat('en-NG', {
+    day: 'numeric',
+    month: 'short',
+  }).format(new Date(iso));
 }

@@ -14,7 +14,13 @@ export interface Look {
 }
 
 const KEY = 'whot.look';
-const DEFAULT: Look = { theme: 'auto', deck: 'colour', sound: true, vibration: true, hints: true };
+const DEFAULT: Look = {
+  theme: 'auto',
+  deck: 'colour',
+  sound: true,
+  vibration: true,
+  hints: true,
+};
 
 export const look = signal<Look>({ ...DEFAULT, ...recall<Partial<Look>>(KEY) });
 

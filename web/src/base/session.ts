@@ -91,7 +91,11 @@ async function refresh(old: string): Promise<string> {
       return stored.access;
     }
     const body = { refresh_token: stored.refresh };
-    const session = await ask<Session>({ method: 'POST', path: '/api/v1/auth/refresh', body });
+    const session = await ask<Session>({
+      method: 'POST',
+      path: '/api/v1/auth/refresh',
+      body,
+    });
     adopt(session);
     return session.access_token;
   } catch (fault) {

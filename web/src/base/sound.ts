@@ -27,7 +27,11 @@ const NOTES: Record<Sound, [number, number, number][]> = {
   ],
   message: [[660, 0, 0.09]],
 };
-const BUZZ: Partial<Record<Sound, number[]>> = { turn: [40], last: [30, 40, 30], win: [60, 50, 90] };
+const BUZZ: Partial<Record<Sound, number[]>> = {
+  turn: [40],
+  last: [30, 40, 30],
+  win: [60, 50, 90],
+};
 
 let context: AudioContext | null = null;
 

@@ -75,14 +75,31 @@ describe('the cards of a round', () => {
   const [record] = corner;
   if (!record) throw new Error('no record');
   const seed = '42'.repeat(32);
-  const round = { ...proven(record), options: { ...record.options, hand_size: 5, start_card: 'any' as const } };
+  const round = {
+    ...proven(record),
+    options: { ...record.options, hand_size: 5, start_card: 'any' as const },
+  };
   const { hands, market, start } = deal(seed, round);
   const [drawn = 0, next = 0, ...left] = market;
   const [played = 0] = hands[0];
   const hand = (seat: 0 | 1, extra: number[]) => [...hands[seat], ...extra];
-  const result = { round: 1, starter: 0, reason: 'count', winner: null, points: [0, 0], seed } as const;
+  const result = {
+    round: 1,
+    starter: 0,
+    reason: 'count',
+    winner: null,
+    points: [0, 0],
+    seed,
+  } as const;
   const events: GameEvent[] = [
-    { type: 'round_started', round: 1, starter: 0, hand_size: 5, card: start, market_cards: market.length },
+    {
+      type: 'round_started',
+      round: 1,
+      starter: 0,
+      hand_size: 5,
+      card: start,
+      market_cards: market.length,
+    },
     { type: 'dealt', seat: 0, cards: hands[0] },
     { type: 'dealt', seat: 1 },
     { type: 'drew', seat: 0, count: 1, reason: 'market', cards: [drawn] },
@@ -111,7 +128,10 @@ describe('the cards of a round', () => {
   });
 
   it('follow through a refill, which shuffles what was played', () => {
-    const refilled = { ...round, options: { ...round.options, market_empty: 'reshuffle' as const } };
+    const refilled = {
+      ...round,
+      options: { ...round.options, market_empty: 'reshuffle' as const },
+    };
     const rest = market.length;
     const again = shuffle(unhex(seed), [start], 1);
     const all: GameEvent[] = [

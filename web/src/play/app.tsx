@@ -5,7 +5,6 @@ import { useEffect } from 'preact/hooks';
 import { t } from '../base/i18n';
 import { match, navigate, path } from '../base/router';
 import { held } from '../base/session';
-import { Guard } from '../ui/guard';
 import { useTitle } from '../ui/hooks';
 import { Heading } from '../ui/parts';
 import { MustChange } from '../ui/password';
@@ -19,14 +18,7 @@ import { Me } from './me';
 import { Table } from './table/table';
 
 export function App() {
-  return (
-    <Guard>
-      <Screen at={path.value} />
-    </Guard>
-  );
-}
-
-function Screen({ at }: { at: string }) {
+  const at = path.value;
   const user = held.value?.user;
   const here = at === '/index.html' ? '/' : at;
   useEffect(() => {
@@ -64,7 +56,11 @@ const PLACES: readonly Place[] = ['play', 'chat', 'me', 'help'];
 
 /** A screen of the player with its menu. */
 export function Page({ at, children }: { at: Place; children: ComponentChildren }) {
-  const places = PLACES.map(place => ({ path: `/${place}`, icon: place, name: t(`menu.${place}`) }));
+  const places = PLACES.map(place => ({
+    path: `/${place}`,
+    icon: place,
+    name: t(`menu.${place}`),
+  }));
   return (
     <Shell places={places} at={`/${at}`}>
       {children}

@@ -27,14 +27,19 @@ export const invites = async (box: 'received' | 'sent'): Promise<GameInvite[]> =
 
 /** Challenges somebody, and adds the own share to the shuffle of round 1 while they have not answered. */
 export async function challenge(name: string, preset: Preset): Promise<GameInvite> {
-  const invite = await post<GameInvite>(`${BASE}/invites`, { recipient_username: name.trim().toLowerCase(), preset });
+  const invite = await post<GameInvite>(`${BASE}/invites`, {
+    recipient_username: name.trim().toLowerCase(),
+    preset,
+  });
   await share(invite.id);
   return invite;
 }
 
 async function share(invite: string): Promise<void> {
   try {
-    await post(`${BASE}/invites/${invite}/nonce`, { nonce: nonceFor(invite, 1) });
+    await post(`${BASE}/invites/${invite}/nonce`, {
+      nonce: nonceFor(invite, 1),
+    });
   } catch (fault) {
     // Already answered: the deal stands without this share, as the rules allow.
     if (!(fault instanceof Refusal)) throw fault;

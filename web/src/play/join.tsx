@@ -76,9 +76,17 @@ function Redeem({ token, setToken, other }: RedeemProps) {
   const [given] = useState(token);
   const [username, setName] = useState('');
   const [password, setPassword] = useState('');
-  const [wrong, setWrong] = useState<{ username?: string; password?: string; token?: string }>({});
+  const [wrong, setWrong] = useState<{
+    username?: string;
+    password?: string;
+    token?: string;
+  }>({});
   const { busy, fault, run } = useAction(async () => {
-    const body = { token: token.trim(), username: username.trim().toLowerCase(), password };
+    const body = {
+      token: token.trim(),
+      username: username.trim().toLowerCase(),
+      password,
+    };
     adopt(await open<Session>('POST', '/api/v1/invites/redeem', body));
     spent();
     navigate('/play', 'replace');
@@ -102,7 +110,12 @@ function Redeem({ token, setToken, other }: RedeemProps) {
           fault={wrong.token ?? (unknown ? t('err.invite_unknown') : undefined)}
           value={token}
           onInput={setToken}
-          attributes={{ autocomplete: 'off', autocapitalize: 'characters', spellcheck: false, maxLength: 128 }}
+          attributes={{
+            autocomplete: 'off',
+            autocapitalize: 'characters',
+            spellcheck: false,
+            maxLength: 128,
+          }}
         />
       )}
       <Name value={username} onInput={setName} fault={wrong.username ?? fields.username} />

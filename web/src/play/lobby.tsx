@@ -138,4 +138,7 @@ function Invitations({ received, sent }: { received: Loaded<GameInvite[]>; sent:
 
 /** In words, how often somebody won. */
 export const wins = (n: number, played: number): string =>
-  t(plural(n, 'lobby.won.one' as const, 'lobby.won.other' as const), { n, played });
+  t(plural(n, 'lobby.won.one' as const, 'lobby.won.other' as const), {
+    n,
+    played,
+  });

@@ -87,7 +87,9 @@ function Sessions() {
           <li key={item.id} class="row">
             <span>
               {item.current && <strong>{t('me.sessions.this')} · </strong>}
-              {t('me.sessions.since', { at: `${day(item.created_at)}, ${clock(item.created_at)}` })}
+              {t('me.sessions.since', {
+                at: `${day(item.created_at)}, ${clock(item.created_at)}`,
+              })}
             </span>
             {!item.current && (
               <Button busy={end.busy} onClick={() => void end.run(item.id)}>

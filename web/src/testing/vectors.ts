@@ -39,11 +39,26 @@ export function game(view: View, options: Options, them = 'amaka'): Game {
     { user_id: 'u0', username: view.seat === 0 ? 'chidi' : them },
     { user_id: 'u1', username: view.seat === 1 ? 'chidi' : them },
   ];
-  return { ...view, game_id: 'g', players, options, commitment: '', turn_deadline: null };
+  return {
+    ...view,
+    game_id: 'g',
+    players,
+    options,
+    commitment: '',
+    turn_deadline: null,
+  };
 }
 
 /** A finished round of a record, as its proof would show it. */
 export function proven(record: Record): Proof['rounds'][number] {
   const { options, first_starter, seed } = record;
-  return { round: 1, server_seed: '', nonces: [null, null], seed, options, first_starter, actions: [] };
+  return {
+    round: 1,
+    server_seed: '',
+    nonces: [null, null],
+    seed,
+    options,
+    first_starter,
+    actions: [],
+  };
 }

@@ -11,7 +11,10 @@ export interface Loaded<T> {
 
 /** Loads, and loads again every `every` ms while the page is looked at. Old data stays while a repetition fails. */
 export function useLoad<T>(load: () => Promise<T>, watch: readonly unknown[], every?: number): Loaded<T> {
-  const [state, setState] = useState<{ data: T | null; fault: unknown }>({ data: null, fault: null });
+  const [state, setState] = useState<{ data: T | null; fault: unknown }>({
+    data: null,
+    fault: null,
+  });
   const turn = useRef(0);
   const reload = useCallback(async () => {
     turn.current += 1;

@@ -81,7 +81,12 @@ export function Name({ value, onInput, fault }: LineProps) {
       fault={fault}
       value={value}
       onInput={onInput}
-      attributes={{ autocomplete: 'username', autocapitalize: 'none', spellcheck: false, maxLength: 32 }}
+      attributes={{
+        autocomplete: 'username',
+        autocapitalize: 'none',
+        spellcheck: false,
+        maxLength: 32,
+      }}
     />
   );
 }
@@ -95,7 +100,10 @@ export function Secret({ value, onInput, fault, fresh }: LineProps & { fresh?: b
       value={value}
       onInput={onInput}
       secret
-      attributes={{ autocomplete: fresh ? 'new-password' : 'current-password', maxLength: 256 }}
+      attributes={{
+        autocomplete: fresh ? 'new-password' : 'current-password',
+        maxLength: 256,
+      }}
     />
   );
 }

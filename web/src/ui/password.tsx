@@ -15,7 +15,10 @@ export function PasswordForm({ onDone }: { onDone: () => void }) {
   const [next, setNext] = useState('');
   const [short, setShort] = useState(false);
   const { busy, fault, run } = useAction(async () => {
-    await post('/api/v1/auth/password', { current_password: now, new_password: next });
+    await post('/api/v1/auth/password', {
+      current_password: now,
+      new_password: next,
+    });
     know(await get<User>('/api/v1/users/me'));
     setNow('');
     setNext('');

@@ -2,9 +2,18 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { en } from './en';
+import { ownerEn } from './owner.en';
+import { ownerPcm } from './owner.pcm';
 import { pcm } from './pcm';
+import { staffEn } from './staff.en';
+import { staffPcm } from './staff.pcm';
 
-const BOTH = { en, pcm } as Record<string, Record<string, string>>;
+type Words = Record<string, string>;
+const APPS: Record<string, [Words, Words]> = {
+  player: [en, pcm],
+  owner: [ownerEn, ownerPcm],
+  staff: [staffEn, staffPcm],
+};
 const names = (sentence: string): string[] => [...sentence.matchAll(/\{(\w+)\}/g)].map(match => match[1] ?? '').sort();
 
 function sources(folder: string): string[] {
@@ -16,16 +25,18 @@ function sources(folder: string): string[] {
 
 describe('the dictionaries', () => {
   it('fill in the same placeholders', () => {
-    for (const key of Object.keys(en)) expect(names(BOTH.pcm?.[key] ?? ''), key).toEqual(names(BOTH.en?.[key] ?? ''));
+    for (const [english, pidgin] of Object.values(APPS)) {
+      for (const key of Object.keys(english)) expect(names(pidgin[key] ?? ''), key).toEqual(names(english[key] ?? ''));
+    }
   });
 
   it('say what happened and what to do', () => {
     const banned = /error occurred|oops|invalid|please try again later|something went wrong|!!/i;
-    for (const [lang, words] of Object.entries(BOTH)) {
+    for (const words of Object.values(APPS).flat()) {
       for (const [key, text] of Object.entries(words)) {
-        expect(text, `${lang} ${key}`).not.toMatch(banned);
+        expect(text, key).not.toMatch(banned);
         const longest = Math.max(...text.split(/[.!?:] /).map(part => part.split(/\s+/).length));
-        expect(longest, `${lang} ${key}: a sentence has ${longest} words`).toBeLessThanOrEqual(20);
+        expect(longest, `${key}: a sentence has ${longest} words`).toBeLessThanOrEqual(20);
       }
     }
   });
@@ -37,9 +48,9 @@ describe('the dictionaries', () => {
       .join('\n');
     // Keys made of a part and a value, such as `shape.${shape}`.
     const made = [...text.matchAll(/`([a-z.]+\.|[a-z.]+_)\$\{/g)].map(match => match[1] ?? '');
-    const unused = Object.keys(en).filter(
-      key => !text.includes(`'${key}'`) && !made.some(start => key.startsWith(start)),
-    );
+    const unused = Object.values(APPS)
+      .flatMap(([english]) => Object.keys(english))
+      .filter(key => !text.includes(`'${key}'`) && !made.some(start => key.startsWith(start)));
     expect(unused).toEqual([]);
   });
 });

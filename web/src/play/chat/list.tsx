@@ -17,7 +17,9 @@ export function ChatList() {
   useTitle(`${t('chat.title')} · ${t('app.title')}`);
   const list = useLoad(contacts, [], EVERY_MS);
   const start = useAction(async (id: string) => {
-    const talk = await post<Conversation>('/api/v1/conversations', { participant_id: id });
+    const talk = await post<Conversation>('/api/v1/conversations', {
+      participant_id: id,
+    });
     navigate(`/chat/${talk.id}`);
   });
   const role = held.value?.user.role;

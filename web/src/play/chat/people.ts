@@ -42,9 +42,19 @@ export async function contacts(): Promise<Contact[]> {
     get<Page<Conversation>>('/api/v1/conversations?limit=200'),
   ]);
   const talks = new Map(items.map(talk => [otherOf(talk, user.id), talk]));
-  const named = people.map(one => ({ ...one, conversation: talks.get(one.id) ?? null }));
+  const named = people.map(one => ({
+    ...one,
+    conversation: talks.get(one.id) ?? null,
+  }));
   const rest = items.filter(talk => !people.some(one => one.id === otherOf(talk, user.id)));
-  const all = [...named, ...rest.map(talk => ({ id: otherOf(talk, user.id), name: '', conversation: talk }))];
+  const all = [
+    ...named,
+    ...rest.map(talk => ({
+      id: otherOf(talk, user.id),
+      name: '',
+      conversation: talk,
+    })),
+  ];
   const last = (one: Contact) => one.conversation?.last_message_at ?? '';
   return all.sort((a, b) => last(b).localeCompare(last(a)));
 }

@@ -138,7 +138,12 @@ export class Talk {
   async #post(draft: Draft): Promise<void> {
     const { body, client_message_id } = draft;
     try {
-      this.#add(await post<Message>(`/api/v1/conversations/${this.id}/messages`, { body, client_message_id }));
+      this.#add(
+        await post<Message>(`/api/v1/conversations/${this.id}/messages`, {
+          body,
+          client_message_id,
+        }),
+      );
     } catch (fault) {
       if (!(fault instanceof Refusal)) throw fault;
       const failed = { ...draft, failed: fault.code };

@@ -51,7 +51,12 @@ export function Challenge({ known, onSent }: { known: GameInvite[] | null; onSen
           value={name}
           onInput={setName}
           fault={nobody ? t('err.player_unknown') : undefined}
-          attributes={{ autocomplete: 'off', autocapitalize: 'none', spellcheck: false, maxLength: 32 }}
+          attributes={{
+            autocomplete: 'off',
+            autocapitalize: 'none',
+            spellcheck: false,
+            maxLength: 32,
+          }}
         />
         {some.length > 0 && (
           <div class="chips">

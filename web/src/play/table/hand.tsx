@@ -26,10 +26,18 @@ export const columns = (cards: number): number => (cards <= 4 ? 4 : cards <= 8 ?
 export function Hand({ game, can, inert, sending, onPlay }: Props) {
   const gone = sending?.type === 'play' ? sending.card : null;
   const own = useRef<HTMLUListElement>(null);
+  const wide = columns(game.hand.length);
   useKeys(own);
   return (
     <section class={`tray${inert ? ' inert' : ''}`} aria-label={t('hand')}>
-      <ul class="hand" ref={own} style={{ '--columns': String(columns(game.hand.length)) }}>
+      <ul
+        class="hand"
+        ref={own}
+        style={{
+          '--columns': String(wide),
+          '--gap': wide > 4 ? '6px' : '12px',
+        }}
+      >
         {game.hand.map(id => (
           <li key={id}>
             <HandCard

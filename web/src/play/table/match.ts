@@ -57,7 +57,10 @@ export class Match {
   get sending(): ReadonlySignal<Sent | null> {
     return this.#sending;
   }
-  get presence(): ReadonlySignal<{ online: boolean; since: string | null } | null> {
+  get presence(): ReadonlySignal<{
+    online: boolean;
+    since: string | null;
+  } | null> {
     return this.#presence;
   }
   get refused(): ReadonlySignal<{ code: string; at: number } | null> {
@@ -111,7 +114,11 @@ export class Match {
     const round = this.#ready.peek();
     const game = this.#game.peek();
     if (round === null || !game || round !== nextRound(game)) return;
-    this.#live.send({ type: 'ready', ref: `ready-${round}`, nonce: nonceFor(this.id, round) });
+    this.#live.send({
+      type: 'ready',
+      ref: `ready-${round}`,
+      nonce: nonceFor(this.id, round),
+    });
   }
 
   #take(frame: GameFrame): void {
@@ -123,7 +130,10 @@ export class Match {
         this.#follow(frame.seq, frame.events, frame.game);
         break;
       case 'presence':
-        this.#presence.value = { online: frame.opponent === 'online', since: frame.since };
+        this.#presence.value = {
+          online: frame.opponent === 'online',
+          since: frame.since,
+        };
         break;
       case 'ack':
         if (frame.ref === this.#sending.peek()?.client_id) this.#hold(null);

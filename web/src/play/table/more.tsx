@@ -33,8 +33,13 @@ export function Say({ game }: { game: Game }) {
 function SayDialog({ game, them, onClose }: { game: Game; them: string; onClose: () => void }) {
   const allowed = useLoad(() => get<{ entitled: boolean }>(`/api/v1/entitlements/chat/${myId()}/${them}`), [them]);
   const { busy, fault, run } = useAction(async (body: string) => {
-    const { id } = await post<Conversation>('/api/v1/conversations', { participant_id: them });
-    await post(`/api/v1/conversations/${id}/messages`, { body, client_message_id: newId() });
+    const { id } = await post<Conversation>('/api/v1/conversations', {
+      participant_id: them,
+    });
+    await post(`/api/v1/conversations/${id}/messages`, {
+      body,
+      client_message_id: newId(),
+    });
     onClose();
   });
   return (

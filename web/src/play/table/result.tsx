@@ -92,7 +92,7 @@ function Counting({ game }: { game: Game }) {
                   <span class="mini" role="img" aria-label={cardName(id)}>
                     <Face id={id} rule={look.value.hints ? ruleWord(card(id).number, game.options) : ''} />
                   </span>
-                  <span class="soft tabular">{points(card(id))}</span>
+                  {result.points[seat] > 0 && <span class="soft tabular">{points(card(id))}</span>}
                 </li>
               ))}
             </ul>

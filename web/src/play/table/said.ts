@@ -42,11 +42,17 @@ export function prompt(game: Game, again: boolean): { text: string; act: boolean
   if (game.turn === null) return { text: '', act: false };
   if (game.turn !== game.seat) {
     const { pending } = game;
-    return { text: pending ? t('pick.them', { name, n: pending.count }) : t('turn.them', { name }), act: false };
+    return {
+      text: pending ? t('pick.them', { name, n: pending.count }) : t('turn.them', { name }),
+      act: false,
+    };
   }
   if (game.phase === 'after_draw') return { text: t('drawn'), act: true };
   if (game.pending) return { text: defend(game, game.pending), act: true };
-  return { text: t(again ? 'turn.again' : 'turn.you.follow', { what: follows(game) }), act: true };
+  return {
+    text: t(again ? 'turn.again' : 'turn.you.follow', { what: follows(game) }),
+    act: true,
+  };
 }
 
 function defend(game: Game, pending: { number: number; count: number }): string {
@@ -65,7 +71,12 @@ export function whyNot(game: Game): string {
   const top = topCard(game);
   const face = top === null ? null : card(top);
   if (game.hand.length === 1 && !game.options.special_finish) return t('illegal.last');
-  return face?.shape ? t('illegal.both', { shape: t(`shape.${face.shape}`), number: face.number }) : t('illegal.turn');
+  return face?.shape
+    ? t('illegal.both', {
+        shape: t(`shape.${face.shape}`),
+        number: face.number,
+      })
+    : t('illegal.turn');
 }
 
 type Said = Exclude<GameEvent, { type: 'dealt' | 'turn' | 'round_over' | 'match_over' | 'penalty' }>;

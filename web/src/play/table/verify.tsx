@@ -27,7 +27,10 @@ export function Verify({ game }: { game: Game }) {
       proof.rounds.map((round, index) => {
         const seen = events.get(round.round) ?? [];
         const fate = fair.check(game.game_id, game.seat, proof.commitments[index], round, own(round.round), seen);
-        return { good: fate === 'good', text: t(`verify.${fate}`, { n: round.round }) };
+        return {
+          good: fate === 'good',
+          text: t(`verify.${fate}`, { n: round.round }),
+        };
       }),
     );
   });

@@ -1,0 +1,175 @@
+//! The desks of owner and staff: an account, an invite that is scanned, a review with its reason, a hold and its release.
+
+import AxeBuilder from '@axe-core/playwright';
+import { expect, type Page, test } from '@playwright/test';
+import { Box, type Person } from './box';
+import { type Lang, Phone, type Theme } from './phone';
+
+test.describe.configure({ mode: 'serial' });
+
+let box: Box;
+let admin: Person;
+
+test.beforeAll(async () => {
+  box = await Box.start();
+  admin = await box.admin();
+});
+
+test.afterAll(() => box.end());
+
+async function enter(page: Page, path: string, name: string, password: string): Promise<void> {
+  await page.goto(path);
+  await page.getByLabel('Your name').fill(name);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+/** Changes a password that somebody else gave, as the screen asks. */
+async function choose(page: Page, given: string, own: string): Promise<void> {
+  await page.getByLabel('Present password').fill(given);
+  await page.getByLabel('New password').fill(own);
+  await page.getByRole('button', { name: 'Save' }).click();
+}
+
+test('from an empty box to a customer at the table', async ({ browser }) => {
+  // Given the admin, whom the box tells what is missing.
+  const desk = await Phone.open(browser, box, { width: 1366, height: 768 });
+  const { page } = desk;
+  await enter(page, '/box', 'admin', admin.password);
+  await expect(page.getByText('Needs attention')).toBeVisible();
+  await page.getByRole('button', { name: 'Make an account' }).click();
+
+  // When an account for the distributor is made, its one-time password is shown once.
+  await page.getByLabel('User name').fill('mama-put');
+  await page.getByLabel('Name that customers see').fill('Mama Put');
+  await page.getByRole('button', { name: 'Make account' }).click();
+  const given = (await page.locator('dialog .secret').textContent()) ?? '';
+  expect(given.length).toBeGreaterThan(7);
+  await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
+  await expect(page.locator('.row').filter({ hasText: 'mama-put' })).toBeVisible();
+  await desk.close();
+
+  // And the distributor signs in on a phone, chooses a password and makes an invite.
+  const owner = await Phone.open(browser, box);
+  await enter(owner.page, '/box', 'mama-put', given);
+  await choose(owner.page, given, 'mama-put-Sun7flower');
+  await owner.page.getByRole('button', { name: 'Invite someone' }).click();
+  await owner.page.getByRole('button', { name: 'Create invite' }).click();
+  const picture = owner.page.getByRole('img', { name: 'QR code of the invite' });
+  await expect(picture).toBeVisible();
+  await expect.poll(() => picture.evaluate(image => (image as HTMLImageElement).naturalWidth)).toBeGreaterThan(0);
+  const code = (await owner.page.locator('.paper .secret').textContent()) ?? '';
+  expect(code).toMatch(/^\w{4}-\w{4}$/);
+
+  // Then a guest types the code and is in the lobby.
+  const guest = await Phone.open(browser, box);
+  await guest.page.goto('/join');
+  await guest.page.getByLabel('Invite code').fill(code.toLowerCase());
+  await guest.page.getByLabel('Your name').fill('chidi');
+  await guest.page.getByLabel('Password', { exact: true }).fill('seven of stars');
+  await guest.page.getByRole('button', { name: 'Start playing' }).click();
+  await expect(guest.page.getByRole('heading', { name: 'Hi chidi' })).toBeVisible();
+  await owner.page.getByRole('button', { name: 'Done' }).click();
+  await owner.page.getByRole('link', { name: 'Customers' }).click();
+  await expect(owner.page.locator('.row').filter({ hasText: 'chidi' })).toBeVisible();
+  await owner.close();
+  await guest.close();
+});
+
+test('a conversation is read only with a reason, held, and released', async ({ browser }) => {
+  // Given a conversation that has vanished for its participants.
+  const owner = await box.signIn('mama-put', 'mama-put-Sun7flower');
+  const chidi = await box.signIn('chidi', 'seven of stars');
+  const { id } = await box.call<{ id: string }>(
+    'POST',
+    '/api/v1/conversations',
+    { participant_id: owner.id },
+    chidi.token,
+  );
+  const sent = await box.call<{ id: string }>(
+    'POST',
+    `/api/v1/conversations/${id}/messages`,
+    { body: 'stock don land' },
+    chidi.token,
+  );
+  await box.call('POST', `/api/v1/messages/${sent.id}/read`, undefined, owner.token);
+  const made = await box.call<{ temporary_password: string }>(
+    'POST',
+    '/api/v1/admin/moderators',
+    { username: 'b.okafor' },
+    admin.token,
+  );
+  const moderator = await box.signIn('b.okafor', made.temporary_password);
+
+  // When a moderator wants to read it, a reason is asked for first.
+  const desk = await Phone.open(browser, box, { width: 1366, height: 768 });
+  const { page } = desk;
+  await enter(page, '/staff', 'b.okafor', moderator.password);
+  await page.getByRole('link', { name: 'Open: chidi' }).click();
+  await expect(page.locator('body')).not.toContainText('stock don land');
+  await page.getByLabel('Reason, with the case number').first().fill('too short');
+  await page.getByRole('button', { name: 'Record and open' }).click();
+  await expect(page.getByText('Write at least 10 characters')).toBeVisible();
+  await page.getByLabel('Reason, with the case number').first().fill('LG-2291: a customer reported a threat');
+  await page.getByRole('button', { name: 'Record and open' }).click();
+
+  // Then it is open for a while, with the reader's name on it, and can be saved as evidence.
+  await expect(page.getByText('stock don land')).toBeVisible();
+  await expect(page.locator('.counter')).toHaveText(/^(30:00|29:\d\d) left$/);
+  await expect(page.locator('.watermark').first()).toContainText('b.okafor');
+  const download = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Export evidence' }).click();
+  expect((await download).suggestedFilename()).toContain('.');
+  await page.getByRole('button', { name: 'Close' }).click();
+  await expect(page.locator('body')).not.toContainText('stock don land');
+
+  // And it can be held and released, which the trail shows with its chain.
+  await page.getByLabel('Reason, with the case number').last().fill('Court order 44/26 of Lagos');
+  await page.getByRole('button', { name: 'Place legal hold' }).click();
+  await expect(page.getByText('LEGAL HOLD since')).toBeVisible();
+  await page.getByLabel('Reason, with the case number').last().fill('The court has closed the case');
+  await page.getByRole('button', { name: 'Release legal hold' }).click();
+  await expect(page.getByRole('button', { name: 'Place legal hold' })).toBeVisible();
+  await page.getByRole('link', { name: 'Audit trail' }).click();
+  await expect(page.getByText('The chain is unbroken from entry')).toBeVisible();
+  await expect(page.locator('.row').filter({ hasText: 'LG-2291' }).first()).toBeVisible();
+  await desk.close();
+});
+
+const LOOKS: [Lang, Theme][] = [
+  ['en', 'light'],
+  ['en', 'dark'],
+  ['pcm', 'light'],
+  ['pcm', 'dark'],
+];
+
+for (const [lang, theme] of LOOKS) {
+  test(`every desk can be read by everybody: ${lang}, ${theme}`, async ({ browser }) => {
+    const moderator = { username: 'b.okafor', password: 'b.okafor-Sun7flower' };
+    const owner = { username: 'mama-put', password: 'mama-put-Sun7flower' };
+    const desks: [{ username: string; password: string }, string[]][] = [
+      [admin, ['/box', '/box/people', '/box/sync', '/staff/audit', '/staff/retention']],
+      [owner, ['/box', '/box/invites', '/box/customers']],
+      [moderator, ['/staff', '/staff/audit', '/staff/c/none']],
+    ];
+    for (const [who, paths] of desks) {
+      const phone = await Phone.open(browser, box, { lang, theme, width: 320, height: 568 });
+      await phone.page.goto(paths[0] ?? '/');
+      await phone.page.locator('input').first().fill(who.username);
+      await phone.page.locator('input').nth(1).fill(who.password);
+      await phone.page.locator('form button[type=submit]').click();
+      await expect(phone.page.locator('.menu')).toBeVisible();
+      for (const path of paths) {
+        await phone.page.goto(path);
+        await expect(phone.page.locator('h1')).toBeVisible();
+        await phone.page.waitForLoadState('networkidle');
+        const { violations } = await new AxeBuilder({ page: phone.page }).analyze();
+        const told = violations.flatMap(one => one.nodes.map(node => `${one.id}: ${node.html.slice(0, 120)}`));
+        expect(told, path).toEqual([]);
+        const wider = await phone.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        expect(wider, `${path} is wider than the phone`).toBeLessThanOrEqual(0);
+      }
+      await phone.close();
+    }
+  });
+}
