@@ -164,7 +164,9 @@ fn audits_of(read: &impl Read, id: ConversationId) -> Result<Vec<Value>, Error> 
     }
 }
 
-fn link(entry: &Entry) -> Value {
+/// A link of the audit chain as people and checkers read it: the same in every export.
+#[must_use]
+pub fn link(entry: &Entry) -> Value {
     let hex = |bytes: &[u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     json!({
         "id": entry.id,

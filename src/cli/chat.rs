@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::chat::audit::{self, Entry};
+use crate::chat::audit;
+use crate::chat::evidence::link;
 use crate::chat::seal::keyring::KeyringStatus;
 use crate::cli::control::Failure;
 use crate::store::page::{MAX_PAGE, Page};
@@ -98,22 +99,6 @@ fn export(app: &App) -> Result<Value, Failure> {
     let head = audit::head(&read).map_err(broken_store)?;
     let head = json!({"links": head.seq, "hash": hex(&head.hash)});
     Ok(json!({"box_id": app.box_id, "head": head, "evidence_key": app.chat.evidence_key(), "links": links}))
-}
-
-fn link(entry: &Entry) -> Value {
-    json!({
-        "id": entry.id,
-        "seq": entry.seq,
-        "conversation_id": entry.conversation_id,
-        "moderator_id": entry.moderator_id,
-        "action": entry.action.name(),
-        "code": entry.code.name(),
-        "reason": entry.reason.as_str(),
-        "at": entry.at,
-        "at_micros": entry.at.micros(),
-        "prev_hash": hex(&entry.prev_hash),
-        "hash": hex(&entry.hash),
-    })
 }
 
 fn hex(bytes: &[u8; 32]) -> String {

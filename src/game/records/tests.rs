@@ -1,35 +1,12 @@
 //! The golden bytes of each record: what was stored once must be read for ever.
 
-use std::path::Path;
-
 use super::*;
-use crate::store::record::{decode, encode};
+use crate::store::testing::golden;
 use crate::whot::action::{Action, Actor};
 use crate::whot::card::Seat;
 use crate::whot::matches::Match;
 use crate::whot::options::Preset;
 use crate::whot::shuffle::Seed;
-
-fn golden<R: Record + PartialEq + fmt::Debug>(samples: &[R]) {
-    let path = format!("schemas/store/{}.v{}.hex", R::TABLE.name, R::VERSION);
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    if std::env::var_os("UPDATE_GOLDENS").is_some() {
-        let hex = |row: &R| encode(row).unwrap().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        std::fs::write(&path, samples.iter().map(|row| hex(row) + "\n").collect::<String>()).unwrap();
-    }
-    let kept = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(kept.lines().count(), samples.len());
-    for (line, sample) in kept.lines().zip(samples) {
-        let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap();
-        let bytes: Vec<u8> = line.as_bytes().chunks(2).map(byte).collect();
-        assert_eq!(&decode::<R>(sample.key().as_bytes(), &bytes).unwrap(), sample);
-        assert_eq!(encode(sample).unwrap(), bytes);
-        if let Some(upstream) = R::UPSTREAM {
-            let id = R::upstream_id(sample.key().as_bytes()).unwrap();
-            replication::row::Row { id, values: sample.upstream_row() }.check(upstream.table).unwrap();
-        }
-    }
-}
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_micros((1_795_341_600 + second) * 1_000_000)
