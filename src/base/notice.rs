@@ -24,6 +24,6 @@ pub enum Notice {
     /// A user was suspended or all of a user's sessions were revoked: the sockets close.
     UserRevoked(UserId),
     /// A user's rights changed without a revocation: a relationship began or ended, or VIP was set. Sockets stay
-    /// open and check again what they may do.
+    /// open, check again what they may do, and tell their client.
     UserChanged(UserId),
 }

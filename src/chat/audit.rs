@@ -10,6 +10,7 @@ use crate::base::id::{AuditId, ConversationId, UserId};
 use crate::base::text::Reason;
 use crate::base::time::Timestamp;
 use crate::chat::records::{AUDIT_BY_CONVERSATION, AUDIT_BY_MODERATOR, AUDIT_BY_SEQ, Audit};
+use crate::identity::access::Caller;
 use crate::store::fault::Fault;
 use crate::store::key::Key;
 use crate::store::page::{Listed, MAX_PAGE, Page};
@@ -267,6 +268,14 @@ pub fn list(
         None => read.list_by::<Audit>(AUDIT_BY_SEQ, &Key::new(), page)?,
     };
     Ok(rows.map(Entry::from))
+}
+
+/// The caller's own links, oldest first: a participant's reports, a moderator's acts.
+///
+/// # Errors
+/// [`Fault`] where they cannot be read.
+pub fn own(read: &(impl Read + ?Sized), caller: &Caller, page: &Page) -> Result<Listed<Entry>, Fault> {
+    Ok(read.list_by::<Audit>(AUDIT_BY_MODERATOR, &Key::of(caller.id()), page)?.map(Entry::from))
 }
 
 /// A moderator's last links since a moment, newest first.

@@ -14,6 +14,7 @@ pub mod audit;
 pub mod body;
 pub mod conversations;
 pub mod destroy;
+pub mod erasure;
 pub mod error;
 pub mod evidence;
 pub mod hold;

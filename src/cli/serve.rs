@@ -21,6 +21,7 @@ use crate::http::settings::Settings;
 use crate::http::tls::{Source, Tls};
 use crate::http::{self};
 use crate::jobs::bots::Bots;
+use crate::jobs::erasure::Erasure;
 use crate::jobs::games::Games;
 use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::replication::Replication;
@@ -87,6 +88,7 @@ impl Running {
         running.begin(Games::new(Arc::clone(app)));
         running.begin(Bots::new(Arc::clone(app)));
         running.begin(Retention { app: Arc::clone(app) });
+        running.begin(Erasure::new(Arc::clone(app)));
         running.begin(Watchdog { app: Arc::clone(app) });
         Ok(running)
     }

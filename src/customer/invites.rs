@@ -315,6 +315,22 @@ pub fn list(
     Ok(Listed { items, next: rows.next })
 }
 
+/// Invites that concern the caller, by whom they were made or redeemed. A page holds those of so many of the box's.
+///
+/// # Errors
+/// [`Fault`] where they cannot be read.
+pub fn concerning(
+    read: &(impl Read + ?Sized),
+    now: Timestamp,
+    caller: &Caller,
+    page: &Page,
+) -> Result<Listed<InviteInfo>, Fault> {
+    let rows = read.list::<Invite>(&Key::new(), page)?;
+    let own = |row: &Invite| row.distributor_id == caller.id() || row.redeemed_by_user_id == Some(caller.id());
+    let items = rows.items.into_iter().filter(own).map(|row| row.info(read, now)).collect::<Result<_, _>>()?;
+    Ok(Listed { items, next: rows.next })
+}
+
 /// Takes an invite back. One that was taken back or has expired may be taken back again.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 //!
 //! Owns the tables `customer.*`. Uses identity's functions for users; knows nothing of matches or messages.
 
+pub mod erasure;
 pub mod error;
 pub mod invites;
 pub mod records;

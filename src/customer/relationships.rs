@@ -139,6 +139,14 @@ pub fn of_customer(read: &(impl Read + ?Sized), customer: UserId) -> Result<Opti
     Ok(rows.items.into_iter().next().map(Bond::from))
 }
 
+/// The caller's relationships as a customer, ended ones included.
+///
+/// # Errors
+/// [`Fault`] where they cannot be read.
+pub fn as_customer(read: &(impl Read + ?Sized), caller: &Caller, page: &Page) -> Result<Listed<Bond>, Fault> {
+    Ok(read.list_by::<Relationship>(BY_CUSTOMER, &Key::of(caller.id()), page)?.map(Bond::from))
+}
+
 /// A distributor's relationships, newest first.
 ///
 /// # Errors

@@ -353,6 +353,16 @@ fn open_invite(
     }
 }
 
+/// Writes an invite of an erased user's; one that still waits is taken back.
+pub(in crate::game) fn withdraw(tx: &mut Tx<'_>, now: Timestamp, invite: GameInvite) -> Result<(), Error> {
+    match invite.state {
+        InviteState::Pending => answer(tx, now, invite, InviteState::Cancelled).map(drop),
+        InviteState::Accepted | InviteState::Declined | InviteState::Cancelled | InviteState::Expired => {
+            Ok(tx.put(&invite)?)
+        }
+    }
+}
+
 fn answer(tx: &mut Tx<'_>, now: Timestamp, invite: GameInvite, state: InviteState) -> Result<GameId, Error> {
     let game = invite.game_id;
     tx.notify(Notice::GameInvite(invite.id, invite.sender_id, invite.recipient_id));

@@ -13,7 +13,9 @@
 
 pub mod bots;
 pub mod clock;
+pub mod erasure;
 pub mod error;
+pub mod export;
 pub mod history;
 pub mod invites;
 pub mod play;

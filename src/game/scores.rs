@@ -103,9 +103,29 @@ pub fn leaderboard(
 ) -> Result<Listed<Place>, Fault> {
     let front = Key::new().small(period.number(now));
     let rows = read.list_by::<Standing>(STANDING_BY_RANK, &front, page)?;
-    let place =
-        |row: Standing| Place { user_id: row.user_id, username: row.username, won: row.won, played: row.played };
-    Ok(rows.map(place))
+    Ok(rows.map(Place::from))
+}
+
+/// A player's line of the leaderboard of all time, if there is one.
+///
+/// # Errors
+/// [`Fault`] where it cannot be read.
+pub fn standing(read: &(impl Read + ?Sized), user: UserId) -> Result<Option<Place>, Fault> {
+    Ok(read.get::<Standing>(&Key::new().small(0).id(user))?.map(Place::from))
+}
+
+impl From<Standing> for Place {
+    fn from(row: Standing) -> Self {
+        Self { user_id: row.user_id, username: row.username, won: row.won, played: row.played }
+    }
+}
+
+/// Takes a player from the leaderboards of all time and of the week in which a match of theirs ended.
+pub(in crate::game) fn forget(tx: &mut Tx<'_>, ended: Timestamp, user: UserId) -> Result<(), Fault> {
+    for period in [Period::All, Period::Week] {
+        tx.delete::<Standing>(&Key::new().small(period.number(ended)).id(user))?;
+    }
+    Ok(())
 }
 
 /// Counts a match that was just won. One against a bot is practice and does not count.

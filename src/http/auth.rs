@@ -5,10 +5,15 @@
 use hyper::header::HeaderName;
 
 use crate::app::App;
+use crate::base::time::Timestamp;
+use crate::http::identity::AccountNews;
 use crate::http::problem::{Code, Problem};
 use crate::http::request::Req;
+use crate::http::socket::{Close, Session};
 use crate::identity::access::{Caller, Denied, Service};
+use crate::identity::users;
 use crate::store::fault::Fault;
+use crate::store::read::Read;
 
 /// The header that another service of the owner's proves itself with.
 const S2S: HeaderName = HeaderName::from_static("x-s2s-token");
@@ -49,6 +54,30 @@ pub fn service_or_admin(app: &App, req: &Req) -> Result<(), Problem> {
         return Ok(());
     }
     settled(app, req)?.admin().map(drop).map_err(denied)
+}
+
+/// Whether a socket's caller may stay.
+///
+/// # Errors
+/// [`Close::Revoked`]; [`Close::Failed`] where the store cannot be read.
+pub fn still(caller: &Caller, read: &impl Read, now: Timestamp) -> Result<(), Close> {
+    match caller.still(read, now) {
+        Ok(()) => Ok(()),
+        Err(Denied::Store(_)) => Err(Close::Failed),
+        Err(_) => Err(Close::Revoked),
+    }
+}
+
+/// Tells a socket's client that its rights have changed, if it may stay.
+///
+/// # Errors
+/// As [`still`].
+pub fn news(app: &App, caller: &Caller, session: &Session) -> Result<(), Close> {
+    let read = app.store.read().map_err(|_| Close::Failed)?;
+    still(caller, &read, app.clock.now())?;
+    let user = users::by_id(&read, caller.id()).map_err(|_| Close::Failed)?.ok_or(Close::Revoked)?;
+    session.send(&AccountNews::of(&user));
+    Ok(())
 }
 
 /// What a refusal of identity's is to a client.

@@ -77,7 +77,8 @@ struct LegalHold {
 
 impl Conversation {
     /// As its participants see it.
-    fn of(info: ConversationInfo) -> Self {
+    #[must_use]
+    pub fn of(info: ConversationInfo) -> Self {
         Self {
             id: info.id,
             distributor_id: info.distributor_id,

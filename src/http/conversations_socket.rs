@@ -136,7 +136,7 @@ struct Seat {
 impl Seat {
     fn begin(&mut self, session: &Session, after: Option<MessageId>) -> Result<(), Close> {
         let read = self.app.store.read().map_err(|_| Close::Failed)?;
-        self.caller.still(&read, self.app.clock.now()).map_err(|_| Close::Revoked)?;
+        auth::still(&self.caller, &read, self.app.clock.now())?;
         let info = conversations::of_participant(&read, &self.caller, self.id).map_err(|_| Close::Revoked)?;
         match after {
             None => self.cursor = info.last_seq,
@@ -179,16 +179,15 @@ impl Seat {
                 Ok(())
             }
             Signal::Committed(Notice::SessionRevoked(_) | Notice::UserRevoked(_)) => self.still(),
+            Signal::Committed(Notice::UserChanged(_)) => auth::news(&self.app, &self.caller, session),
             Signal::Typing(_, user) => {
                 if user != self.caller.id() {
                     session.send(&Frame::Typing { user_id: user });
                 }
                 Ok(())
             }
-            // Rights are looked at with every message; the rest is not the chat's.
-            Signal::Committed(
-                Notice::Entitlement(_) | Notice::UserChanged(_) | Notice::Game(_) | Notice::GameInvite(..),
-            )
+            // Who may write is looked at with every message; the rest is not the chat's.
+            Signal::Committed(Notice::Entitlement(_) | Notice::Game(_) | Notice::GameInvite(..))
             | Signal::Presence(_) => Ok(()),
         }
     }
@@ -216,7 +215,7 @@ impl Seat {
 
     fn still(&self) -> Result<(), Close> {
         let read = self.app.store.read().map_err(|_| Close::Failed)?;
-        self.caller.still(&read, self.app.clock.now()).map_err(|_| Close::Revoked)
+        auth::still(&self.caller, &read, self.app.clock.now())
     }
 
     /// A message of the client. An unknown one ends the socket.

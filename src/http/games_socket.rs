@@ -151,7 +151,8 @@ impl Table {
         let topics = [Topic::Game(self.game), Topic::User(self.caller.id()), Topic::Session(self.caller.session())];
         let mut news = self.app.hub.subscribe(&topics);
         let here = self.app.hub.enter(self.game, self.caller.id(), &self.app.clock);
-        if let Err(why) = self.begin(&session, after) {
+        // A revocation from before the subscription is seen here, one from after it is signalled.
+        if let Err(why) = self.still().and_then(|()| self.begin(&session, after)) {
             session.close(why);
         }
         self.tell_presence(&session);
@@ -192,6 +193,11 @@ impl Table {
         self.at = after;
         self.send(session, frames);
         self.note_end(session)
+    }
+
+    fn still(&self) -> Result<(), Close> {
+        let read = self.app.store.read().map_err(|fault| failed(&fault))?;
+        auth::still(&self.caller, &read, self.app.clock.now())
     }
 
     fn snapshot(&mut self, session: &Session) -> Result<(), Close> {
@@ -247,10 +253,8 @@ impl Table {
                 self.tell_presence(session);
                 Ok(())
             }
-            Signal::Committed(Notice::UserRevoked(_) | Notice::SessionRevoked(_) | Notice::UserChanged(_)) => {
-                let read = self.app.store.read().map_err(|fault| failed(&fault))?;
-                self.caller.still(&read, self.app.clock.now()).map_err(|_| Close::Revoked)
-            }
+            Signal::Committed(Notice::UserRevoked(_) | Notice::SessionRevoked(_)) => self.still(),
+            Signal::Committed(Notice::UserChanged(_)) => auth::news(&self.app, &self.caller, session),
             Signal::Committed(
                 Notice::GameInvite(..)
                 | Notice::Message(..)

@@ -142,7 +142,9 @@ impl Game {
     }
 }
 
-fn seated(seat: SeatInfo) -> Seated {
+/// A player as shown.
+#[must_use]
+pub fn seated(seat: SeatInfo) -> Seated {
     Seated { user_id: seat.user_id, username: seat.username }
 }
 

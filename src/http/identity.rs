@@ -5,6 +5,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::base::id::UserId;
 use crate::base::text::{Alias, Phone};
 use crate::http::auth::{denied, fault};
 use crate::http::problem::{Code, Problem};
@@ -57,6 +58,23 @@ impl UserBody {
             must_change_password: user.must_change_password,
             created_at: user.created_at.to_string(),
         }
+    }
+}
+
+/// What sockets say when the caller's rights have changed: what the client's access token says of them is outdated, and
+/// a refresh gives a new one (decision 0011).
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename = "account")]
+pub struct AccountNews {
+    distributor_id: Option<UserId>,
+    vip_enabled: bool,
+}
+
+impl AccountNews {
+    /// The news of a user.
+    #[must_use]
+    pub const fn of(user: &UserInfo) -> Self {
+        Self { distributor_id: user.distributor_id, vip_enabled: user.vip_enabled }
     }
 }
 

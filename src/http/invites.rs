@@ -44,7 +44,7 @@ struct NewInviteBody {
 /// An invite. Token, code and link are shown once, in the answer to its making.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Invite)]
-struct InviteBody {
+pub struct InviteBody {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
@@ -64,7 +64,9 @@ struct InviteBody {
 }
 
 impl InviteBody {
-    fn new(invite: &InviteInfo) -> Self {
+    /// The body of an invite, without its secrets.
+    #[must_use]
+    pub fn new(invite: &InviteInfo) -> Self {
         Self {
             id: invite.id.to_string(),
             token: None,

@@ -58,6 +58,7 @@ pub mod conversations_socket;
 pub mod customer;
 pub mod edge;
 pub mod entitlements;
+pub mod export;
 pub mod forwarded;
 pub mod games;
 pub mod games_invites;

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::base::id::SessionId;
-use crate::http::auth;
+use crate::base::secret::Secret;
 use crate::http::identity::{UserBody, refused};
 use crate::http::problem::{Code, Problem};
 use crate::http::reply::{self, Response};
 use crate::http::request::Req;
 use crate::http::route::{Resource, delete, get};
+use crate::http::{auth, export};
+use crate::identity::login::Credentials;
 use crate::identity::sessions::{self, SessionInfo};
 use crate::store::page::Page;
 
@@ -29,6 +31,14 @@ struct OwnSessionBody {
     current: bool,
 }
 
+/// The wish to be gone.
+#[derive(Deserialize, ToSchema)]
+struct Goodbye {
+    /// The own password, so that nobody else can wish it.
+    #[schema(value_type = String)]
+    password: Secret<String>,
+}
+
 /// The table.
 #[must_use]
 pub fn resource(app: &Arc<App>) -> Resource {
@@ -36,6 +46,13 @@ pub fn resource(app: &Arc<App>) -> Resource {
         "users",
         vec![
             get("/api/v1/users/me", "The caller's account.").reply::<UserBody>(200).to(app, me),
+            delete("/api/v1/users/me", "Close the own account for good and have it erased.")
+                .body::<Goodbye>()
+                .empty(202)
+                .refuses(&[Code::InvalidCredentials, Code::TooManyAttempts])
+                .refuses(&[Code::Conflict, Code::Busy])
+                .to(app, erase),
+            export::route(app),
             get("/api/v1/users/me/sessions", "The caller's sessions, newest first.")
                 .list::<OwnSessionBody>()
                 .to(app, list),
@@ -50,6 +67,16 @@ pub fn resource(app: &Arc<App>) -> Resource {
 async fn me(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let caller = auth::caller(&app, &req)?;
     Ok(reply::ok(&UserBody::new(&app.identity, caller.user())))
+}
+
+/// The same answer whether it is carried out at once or waits for the end of a hold, which is for staff alone to know.
+async fn erase(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    let caller = auth::settled(&app, &req)?;
+    let body: Goodbye = req.json()?;
+    let username = caller.user().username.to_string();
+    let given = Credentials { username, password: body.password, address: req.client() };
+    app.identity.request_erasure(&app.store, &*app.clock, &caller, given).await.map_err(refused)?;
+    Ok(reply::accepted())
 }
 
 async fn list(app: Arc<App>, req: Req) -> Result<Response, Problem> {

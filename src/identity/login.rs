@@ -96,7 +96,7 @@ enum Judged {
 }
 
 /// An attempt on its way into the command.
-struct Verified {
+pub(in crate::identity) struct Verified {
     username: String,
     address: IpAddr,
     user: Option<(UserId, String)>,
@@ -134,7 +134,12 @@ impl Service {
     }
 
     /// Looks the name up and verifies the password, unless it is too early for another attempt.
-    async fn examine(&self, store: &Store, clock: &dyn Clock, given: &Credentials) -> Result<Verified, Error> {
+    pub(in crate::identity) async fn examine(
+        &self,
+        store: &Store,
+        clock: &dyn Clock,
+        given: &Credentials,
+    ) -> Result<Verified, Error> {
         let known = self.look_up(&store.read()?, clock.now(), given)?;
         if let Some(wait) = known.wait {
             return Err(Error::TooManyAttempts(wait));
@@ -267,20 +272,35 @@ fn replace(
     attempt: Verified,
     new: Option<PasswordHash>,
 ) -> Result<Result<(), Error>, Error> {
+    match (confirm(tx, now, caller, &attempt)?, new) {
+        (Ok(_), Some(hash)) => {
+            accounts::set_password(tx, now, caller.id(), hash, false, Some(caller.session()))?;
+            Ok(Ok(()))
+        }
+        // Hashed is only what the right password came with.
+        (Ok(_), None) => Ok(Err(Error::InvalidCredentials)),
+        (Err(refusal), _) => Ok(Err(refusal)),
+    }
+}
+
+/// Judges a password that a signed-in caller gave again; the caller's row. A wrong one counts like a failed sign-in.
+pub(in crate::identity) fn confirm(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    caller: &Caller,
+    attempt: &Verified,
+) -> Result<Result<User, Error>, Error> {
     caller.still(tx, now)?;
     if let Some(wait) = attempt.buckets.wait(tx, now)? {
         return Ok(Err(Error::TooManyAttempts(wait)));
     }
     let row = accounts::living(tx, caller.id())?;
     let unchanged = attempt.user.as_ref().is_some_and(|(id, hash)| (*id, hash) == (row.id, &row.password_hash));
-    match new.filter(|_| unchanged) {
-        Some(hash) => {
-            accounts::set_password(tx, now, caller.id(), hash, false, Some(caller.session()))?;
-            attempt.buckets.passed(tx, now)?;
-            Ok(Ok(()))
-        }
-        None => refuse(tx, now, &attempt, Outcome::WrongPassword, Err(Error::InvalidCredentials)),
+    if attempt.matches && unchanged {
+        attempt.buckets.passed(tx, now)?;
+        return Ok(Ok(row));
     }
+    refuse(tx, now, attempt, Outcome::WrongPassword, Err(Error::InvalidCredentials))
 }
 
 /// Counts and notes a failure.

@@ -8,7 +8,9 @@ pub mod accounts;
 pub mod cleanup;
 pub mod codes;
 pub mod console;
+pub mod erasure;
 pub mod error;
+pub mod export;
 pub mod legacy;
 pub mod login;
 pub mod otp;
@@ -42,5 +44,6 @@ pub fn tables() -> Vec<TableInfo> {
         TableInfo::of::<legacy::UserInfluencerCode>(),
         TableInfo::of::<throttle::Count>(),
         TableInfo::of::<codes::Pending>(),
+        TableInfo::of::<erasure::Erasure>(),
     ]
 }

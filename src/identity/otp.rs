@@ -143,8 +143,9 @@ impl Service {
         let found = store.write(move |tx, now| count_try(tx, now, who.as_ref(), purpose, address)).await?;
         let given = typed.code.expose().trim();
         let Some(otp) = found.filter(|otp| same(&self.code_digest(otp.id, given), &otp.code_digest)) else {
-            let username = name.map_or_else(|| self.pseudonym_of(&typed.username), String::from);
-            store.write(move |tx, now| note_wrong(tx, now, username, typed.address)).await?;
+            // What is nobody's name may have been a password.
+            let pseudonym = self.pseudonym_of(&typed.username.to_lowercase());
+            store.write(move |tx, now| note_wrong(tx, now, name.as_ref(), pseudonym, typed.address)).await?;
             return Err(Error::InvalidOtp);
         };
         let new = match (purpose, &typed.new_password) {
@@ -254,11 +255,22 @@ fn count_try(
     Ok(Some(counted))
 }
 
-fn note_wrong(tx: &mut Tx<'_>, now: Timestamp, username: String, from: IpAddr) -> Result<(), Error> {
+fn note_wrong(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    name: Option<&Username>,
+    pseudonym: String,
+    from: IpAddr,
+) -> Result<(), Error> {
+    let known = match name {
+        Some(name) => users::by_username(tx, name)?,
+        None => None,
+    };
+    let user_id = known.as_ref().map(|user| user.id);
     tx.put(&Attempt {
         id: tx.entropy().id(now),
-        username,
-        user_id: None,
+        username: known.map_or(pseudonym, |user| user.username.to_string()),
+        user_id,
         outcome: Outcome::WrongCode,
         address: Some(from.to_string()),
         at: now,

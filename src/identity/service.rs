@@ -23,7 +23,7 @@ use crate::identity::policy;
 use crate::identity::sessions::{self, RefreshTokens, SessionRef};
 use crate::identity::throttle::{Bucket, Scope};
 use crate::identity::tokens::{ACCESS_LIFE, Tokens};
-use crate::identity::users::{self, UserInfo};
+use crate::identity::users::{self, Status, UserInfo};
 use crate::store::fault::Fault;
 use crate::store::read::Read;
 
@@ -133,7 +133,8 @@ impl Service {
     /// [`Error::InvalidRefresh`] where the session or its user is gone.
     pub fn grant(&self, read: &(impl Read + ?Sized), now: Timestamp, of: SessionRef) -> Result<Grant, Error> {
         let owner = sessions::owner(read, of.session)?.ok_or(Error::InvalidRefresh)?;
-        let user = users::by_id(read, owner)?.ok_or(Error::InvalidRefresh)?;
+        let user = users::by_id(read, owner)?.filter(|user| user.status != Status::Erased);
+        let user = user.ok_or(Error::InvalidRefresh)?;
         let signed = self.tokens.sign(&*self.entropy, now, &user, of.session);
         let access_token = signed.ok_or(Fault::Corrupt { table: "tokens", reason: "a token cannot be signed" })?;
         Ok(Grant {

@@ -3,6 +3,7 @@
 //! A step is short, safe to repeat and safe to cut off; what it must remember is in the store.
 
 pub mod bots;
+pub mod erasure;
 pub mod games;
 pub mod housekeeping;
 pub mod replication;

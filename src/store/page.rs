@@ -34,6 +34,33 @@ impl Page {
     }
 }
 
+/// A listing gathered from its pages.
+#[derive(Debug, Clone)]
+pub struct Gathered<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Whether these are all.
+    pub whole: bool,
+}
+
+/// Walks a listing page by page until its end, or until there are `most` rows.
+///
+/// # Errors
+/// The first page's that fails.
+pub fn gather<T, E>(most: usize, mut list: impl FnMut(&Page) -> Result<Listed<T>, E>) -> Result<Gathered<T>, E> {
+    let (mut items, mut page) = (Vec::new(), Page::first(MAX_PAGE));
+    loop {
+        let mut listed = list(&page)?;
+        items.append(&mut listed.items);
+        let Some(next) = listed.next.filter(|_| items.len() <= most) else {
+            let whole = items.len() <= most;
+            items.truncate(most);
+            return Ok(Gathered { items, whole });
+        };
+        page = page.after(Some(next));
+    }
+}
+
 /// A part of a listing.
 #[derive(Debug, Clone)]
 pub struct Listed<T> {

@@ -1,9 +1,12 @@
 //! Accounts: registration, provisioning, suspension, temporary passwords.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use whotbox::identity::users::Role;
 
 use super::fixture::{PASSWORD, Person, start, start_with};
+use crate::support::ws::Ws;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_registers_without_an_invite_unless_the_box_is_open() {
@@ -105,6 +108,45 @@ async fn a_suspension_is_felt_at_once_and_can_be_lifted() {
     let own = format!("/api/v1/admin/users/{}", admin.id);
     let refused = whole.call(&admin, "PATCH", &own, &json!({"status": "suspended"})).await;
     assert_eq!(refused.refusal(), (409, "conflict".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_admin_grants_and_a_relationships_end_reach_old_tokens_and_open_sockets_at_once() {
+    let whole = start().await;
+    let (admin, ada) = (whole.person(Role::Admin, "root").await, whole.person(Role::Distributor, "ada").await);
+    let chidi = whole.customer(&ada, "chidi").await;
+    let game = whole.post(&chidi, "/api/v1/games/bot", &json!({"level": "easy"})).await.json();
+    let table = format!("/api/v1/games/{}/ws", game["game_id"].as_str().unwrap());
+    let chat = whole.post(&chidi, "/api/v1/conversations", &json!({"participant_id": ada.id})).await.json();
+    let chat = format!("/api/v1/conversations/{}/ws", chat["id"].as_str().unwrap());
+    let mut sockets = Vec::new();
+    for path in [&table, &chat] {
+        sockets.push(Ws::open(whole.http.address, path, &chidi.token).await.unwrap());
+    }
+
+    let path = format!("/api/v1/admin/users/{}", chidi.id);
+    assert_eq!(whole.call(&admin, "PATCH", &path, &json!({"vip_enabled": true})).await.status, 200);
+    for socket in &mut sockets {
+        let news = json!({"type": "account", "vip_enabled": true, "distributor_id": ada.id});
+        assert_eq!(socket.next_of("account").await, news);
+    }
+    assert_eq!(whole.get(&chidi, "/api/v1/users/me").await.json()["vip_enabled"], true, "the old token is good");
+
+    let bond = format!("/api/v1/relationships/{}", chidi.id);
+    assert_eq!(whole.call(&ada, "DELETE", &bond, &json!(null)).await.status, 204);
+    for socket in &mut sockets {
+        let news = json!({"type": "account", "vip_enabled": true, "distributor_id": null});
+        assert_eq!(socket.next_of("account").await, news);
+    }
+    let renewed = Person::of(&whole.refresh(&chidi.refresh).await.json());
+    assert_eq!(claims(&renewed.token)["vip_enabled"], true, "a refresh brings the claims up to date");
+    assert_eq!(claims(&chidi.token)["vip_enabled"], false);
+}
+
+/// What an access token says.
+fn claims(token: &str) -> serde_json::Value {
+    let middle = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(middle).unwrap()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,6 +44,8 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("POST", "/api/v1/auth/otp/verify", &[], PUBLIC),
     ("POST", "/api/v1/auth/password", &[], SIGNED_IN),
     ("GET", "/api/v1/users/me", &[], SIGNED_IN),
+    ("GET", "/api/v1/users/me/export", &[], SIGNED_IN),
+    ("DELETE", "/api/v1/users/me", &[], SIGNED_IN),
     ("GET", "/api/v1/users/me/sessions", &[], SIGNED_IN),
     ("DELETE", "/api/v1/users/me/sessions/{sid}", &["unknown"], "111nnnnnnnnns1"),
     ("POST", "/api/v1/admin/distributors", &[], ADMINS),

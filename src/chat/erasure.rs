@@ -1,0 +1,56 @@
+//! What chat does for an erased user: says whether a legal hold covers the user, and takes the messages from the
+//! participants' lists. The sealed archive stays for its time, as for everybody (decision 0010).
+
+use crate::base::id::UserId;
+use crate::base::time::{Timestamp, WallTime};
+use crate::chat::error::Error;
+use crate::chat::messages::{unlist, visible};
+use crate::chat::records::{CONVERSATION_BY_USER, Conversation};
+use crate::store::fault::Fault;
+use crate::store::key::Key;
+use crate::store::page::{MAX_PAGE, Page};
+use crate::store::read::{Read, ReadExt};
+use crate::store::tx::Tx;
+
+/// Whether a legal hold covers a user: one on any of the user's conversations, or the grace after one, which only a
+/// trusted clock can say to be over.
+///
+/// # Errors
+/// [`Fault`] where it cannot be read.
+pub fn held(read: &(impl Read + ?Sized), wall: WallTime, user: UserId) -> Result<bool, Fault> {
+    let mut page = Page::first(MAX_PAGE);
+    loop {
+        let listed = read.list_by::<Conversation>(CONVERSATION_BY_USER, &Key::of(user), &page)?;
+        let covers = |row: &Conversation| row.protected(wall.now) || (!wall.trusted && row.hold.grace_until.is_some());
+        if listed.items.iter().any(covers) {
+            return Ok(true);
+        }
+        match listed.next {
+            Some(next) => page = page.after(Some(next)),
+            None => return Ok(false),
+        }
+    }
+}
+
+/// Takes the messages of a user's conversations from both participants' lists, at most `page.limit` of them; where the
+/// next call goes on.
+///
+/// # Errors
+/// The store's.
+pub fn erase(tx: &mut Tx<'_>, now: Timestamp, user: UserId, page: &Page) -> Result<Option<Vec<u8>>, Error> {
+    // One conversation at a time, and the same one again for as long as it has messages.
+    let one = Page { limit: 1, ..page.clone() };
+    let listed = tx.list_by::<Conversation>(CONVERSATION_BY_USER, &Key::of(user), &one)?;
+    for conversation in listed.items {
+        let seen = visible(tx, conversation.id, &Page::first(page.limit))?;
+        for mut message in seen.items {
+            unlist(tx, &message)?;
+            message.vanished_at = Some(now);
+            tx.put(&message)?;
+        }
+        if seen.next.is_some() {
+            return Ok(Some(page.after.clone().unwrap_or_default()));
+        }
+    }
+    Ok(listed.next)
+}
