@@ -974,6 +974,24 @@ export interface paths {
         get: operations["get_users_me"];
         put?: never;
         post?: never;
+        /** Close the own account for good and have it erased. */
+        delete: operations["delete_users_me"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/me/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything that the box holds about the caller. */
+        get: operations["get_users_me_export"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1515,6 +1533,93 @@ export interface components {
              */
             last_seq: number;
         };
+        /** @description Everything that the box holds about the caller. */
+        Export: {
+            /** @description The caller's own links of the audit trail: reports, or a moderator's acts. */
+            audits: components["schemas"]["ExportedAudit"][];
+            /** @description The box. */
+            box_id: string;
+            /** @description Messages that the caller can see. What both have read has vanished; its sealed archive is for moderators alone. */
+            conversations: components["schemas"]["ExportedConversation"][];
+            /** Format: date-time */
+            exported_at: string;
+            game_invites: components["schemas"]["GameInvite"][];
+            games: components["schemas"]["ExportedGame"][];
+            /** @description What was taken over from the old service. */
+            imported: components["schemas"]["Imported"][];
+            /** @description Invites that the caller made or redeemed. */
+            invites: components["schemas"]["Invite"][];
+            leaderboard?: components["schemas"]["Standing"] | null;
+            login_attempts: components["schemas"]["ExportedAttempt"][];
+            /** @description That there were codes; they themselves are not stored. */
+            one_time_codes: components["schemas"]["ExportedCode"][];
+            relationships: components["schemas"]["Relationship"][];
+            /** @description Sign-ins, ended ones included for as long as they are kept. */
+            sessions: components["schemas"]["ExportedSession"][];
+            /** @description Kinds of which there is more than fits. */
+            truncated: string[];
+            user: components["schemas"]["User"];
+        };
+        ExportedAttempt: {
+            address?: string | null;
+            /** Format: date-time */
+            at: string;
+            outcome: string;
+        };
+        ExportedAudit: {
+            action: string;
+            /** Format: date-time */
+            at: string;
+            code: string;
+            conversation_id?: string | null;
+            id: string;
+            reason: string;
+        };
+        ExportedCode: {
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            purpose: string;
+            sender: string;
+            /** Format: int32 */
+            tries: number;
+            /** Format: date-time */
+            used_at?: string | null;
+        };
+        ExportedConversation: {
+            conversation: components["schemas"]["Conversation"];
+            messages: components["schemas"]["Message"][];
+        };
+        /** @description A match in short. */
+        ExportedGame: {
+            bot_level?: string | null;
+            /** Format: date-time */
+            created_at: string;
+            end_reason?: string | null;
+            /** Format: date-time */
+            ended_at?: string | null;
+            game_id: string;
+            players: components["schemas"]["Seated"][];
+            points: number[];
+            rounds_won: number[];
+            /** Format: int32 */
+            seat: number;
+            /** Format: int32 */
+            winner?: number | null;
+        };
+        ExportedSession: {
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            id: string;
+            /** Format: date-time */
+            last_used_at: string;
+            revoke_reason?: string | null;
+            /** Format: date-time */
+            revoked_at?: string | null;
+        };
         /** @description A match as the caller may see it: the seat's view, who plays, and the terms. */
         Game: {
             called?: string | null;
@@ -1584,10 +1689,24 @@ export interface components {
             /** @description `pending`, `accepted`, `declined`, `cancelled` or `expired`. */
             status: string;
         };
+        /** @description The wish to be gone. */
+        Goodbye: {
+            /** @description The own password, so that nobody else can wish it. */
+            password: string;
+        };
         /** @description Why a hold is placed or released. */
         HoldReason: {
             /** @description At least 10 characters. */
             reason: string;
+        };
+        Imported: {
+            code?: string | null;
+            /** Format: date-time */
+            created_at?: string | null;
+            extra: Record<string, never>;
+            id: string;
+            name?: string | null;
+            table: string;
         };
         /** @description An invite. Token, code and link are shown once, in the answer to its making. */
         Invite: {
@@ -6622,6 +6741,156 @@ export interface operations {
             };
             /** @description `account_suspended`, `password_change_required` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_users_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Goodbye"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `malformed_json` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated`, `invalid_credentials` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_attempts` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `busy` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_users_me_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Export"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `busy` */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

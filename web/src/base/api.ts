@@ -14,7 +14,8 @@ async function call<T>(method: string, path: string, body?: unknown, key?: strin
     return await ask<T>({ method, path, body, token, key });
   } catch (fault) {
     if (fault instanceof Refusal && fault.code === 'account_suspended') forget('suspended');
-    if (!(fault instanceof Refusal) || fault.status !== 401) throw fault;
+    // A wrong password is 401 too, and sending it twice would count twice.
+    if (!(fault instanceof Refusal) || fault.code !== 'unauthenticated') throw fault;
     return ask<T>({ method, path, body, token: await access(token), key });
   }
 }

@@ -31,7 +31,7 @@ export type User = Refine<
   {
     role: 'admin' | 'distributor' | 'customer' | 'moderator';
     account_type: 'staff' | 'distributor' | 'customer';
-    status: 'active' | 'suspended';
+    status: 'active' | 'suspended' | 'erased';
   }
 >;
 export type Session = Refine<Schemas['Session'], { user: User }>;

@@ -28,8 +28,10 @@ interface Held {
 }
 
 export const held = signal<Held | null>(recall<Held>(KEY));
-/** Why the person was signed out, when it was not their wish. */
-export const ended = signal<'session' | 'suspended' | null>(null);
+/** Why the person was signed out: the session ended, the account was stopped, or it was closed for good. */
+export type Ended = 'session' | 'suspended' | 'erased';
+
+export const ended = signal<Ended | null>(null);
 
 export const me = (): User | null => held.value?.user ?? null;
 
@@ -56,7 +58,7 @@ function keep(next: Held | null): void {
 }
 
 /** Forgets the session on this phone. */
-export function forget(why: 'session' | 'suspended' | null = null): void {
+export function forget(why: Ended | null = null): void {
   if (held.value) ended.value = why;
   keep(null);
 }

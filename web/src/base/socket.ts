@@ -112,7 +112,10 @@ export class Live {
     socket.onmessage = event => {
       if (this.#socket !== socket || typeof event.data !== 'string') return;
       this.#listenPulse();
-      this.#wiring.frame(JSON.parse(event.data));
+      const frame = JSON.parse(event.data);
+      // The own rights have changed: what the token says of them is outdated.
+      if (frame?.type === 'account') void access(token).catch(() => undefined);
+      else this.#wiring.frame(frame);
     };
     socket.onclose = event => {
       clearTimeout(slow);

@@ -70,6 +70,7 @@ function Row({ user, reload, show }: RowProps) {
     show({ name: user.username, secret: temporary_password });
   });
   const stopped = user.status === 'suspended';
+  const gone = user.status === 'erased';
   return (
     <li class="row">
       <span class="grow">
@@ -77,8 +78,9 @@ function Row({ user, reload, show }: RowProps) {
         {user.alias && <span>{user.alias}</span>}
         <span class="badge">{o(`role.${user.role}`)}</span>
         {stopped && <span class="badge act">{o('ppl.stopped')}</span>}
+        {gone && <span class="badge">{o('ppl.gone')}</span>}
       </span>
-      {user.role !== 'admin' && (
+      {user.role !== 'admin' && !gone && (
         <span class="pair">
           <Button busy={reset.busy} onClick={reset.run}>
             {o('cus.reset')}

@@ -3,11 +3,12 @@
 import { useState } from 'preact/hooks';
 import { del, get, post } from '../base/api';
 import type { Page as PageOf, SignedIn } from '../base/contract';
+import { download } from '../base/download';
 import { clock, day, LANGS, type Lang, lang, speak, t } from '../base/i18n';
 import { type Look, look, set } from '../base/look';
 import { forget, held } from '../base/session';
 import { useAction, useLoad, useTitle } from '../ui/hooks';
-import { Button, Choice, Fault, Heading, List, Switch } from '../ui/parts';
+import { Button, Choice, Dialog, Fault, Field, Heading, List, Switch } from '../ui/parts';
 import { PasswordForm } from '../ui/password';
 import { Page } from './app';
 
@@ -26,6 +27,7 @@ export function Me() {
       <Preferences />
       <Password />
       <Sessions />
+      <Data />
       <Button kind="danger" busy={out.busy} onClick={out.run}>
         {t('me.out')}
       </Button>
@@ -101,5 +103,59 @@ function Sessions() {
       </List>
       <Fault of={end.fault} />
     </section>
+  );
+}
+
+/** What the box holds about the person: given out, or taken away for good. */
+function Data() {
+  const [asking, ask] = useState(false);
+  const take = useAction(() => download('/api/v1/users/me/export', 'whot'));
+  return (
+    <section class="panel stack">
+      <h2>{t('me.data')}</h2>
+      <p>{t('me.data.hint')}</p>
+      <Button busy={take.busy} onClick={take.run}>
+        {t('me.data.take')}
+      </Button>
+      <Fault of={take.fault} />
+      <Button kind="danger" onClick={() => ask(true)}>
+        {t('me.erase')}
+      </Button>
+      {asking && <Goodbye onClose={() => ask(false)} />}
+    </section>
+  );
+}
+
+function Goodbye({ onClose }: { onClose: () => void }) {
+  const [password, setPassword] = useState('');
+  const { busy, fault, run } = useAction(async () => {
+    await del('/api/v1/users/me', { password });
+    forget('erased');
+  });
+  return (
+    <Dialog title={t('me.erase')} onClose={onClose}>
+      <form
+        class="stack"
+        noValidate
+        onSubmit={event => {
+          event.preventDefault();
+          void run();
+        }}
+      >
+        <p>{t('me.erase.what')}</p>
+        <Field
+          label={t('me.password.now')}
+          value={password}
+          onInput={setPassword}
+          secret
+          attributes={{ autocomplete: 'current-password' }}
+        />
+        <Fault of={fault} />
+        <Button kind="danger" submit busy={busy} disabled={!password}>
+          {t('me.erase.yes')}
+        </Button>
+        <Button onClick={onClose}>{t('go.cancel')}</Button>
+      </form>
+    </Dialog>
   );
 }

@@ -2,11 +2,11 @@
 
 import { get } from '../base/api';
 import type { Audit, Page as PageOf } from '../base/contract';
+import { save } from '../base/download';
 import { clock, day } from '../base/i18n';
 import { useLoad, useTitle } from '../ui/hooks';
 import { Button, Heading, List } from '../ui/parts';
 import { Page } from './app';
-import { save } from './export';
 import { s } from './words';
 
 /** Pages of 200 entries that one look fetches. */

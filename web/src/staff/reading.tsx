@@ -3,12 +3,12 @@
 import { useEffect, useState } from 'preact/hooks';
 import { get } from '../base/api';
 import type { Conversation, Review } from '../base/contract';
+import { download } from '../base/download';
 import { clock, day } from '../base/i18n';
 import { held } from '../base/session';
 import { useAction, useLoad, useTick, useTitle } from '../ui/hooks';
 import { Button, Choice, Fault, Field, Heading } from '../ui/parts';
 import { Page } from './app';
-import { download } from './export';
 import { Hold } from './hold';
 import { namesOf } from './names';
 import { s } from './words';

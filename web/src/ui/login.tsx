@@ -8,6 +8,9 @@ import { adopt, ended } from '../base/session';
 import { useAction } from './hooks';
 import { Button, Fault, Field } from './parts';
 
+/** What is said to who was signed out. */
+const WHY = { session: 'login.ended', suspended: 'login.suspended', erased: 'login.erased' } as const;
+
 export function Languages() {
   return (
     <div class="languages">
@@ -51,7 +54,7 @@ export function Login({ onDone, other }: LoginProps) {
       }}
       noValidate
     >
-      {why && <p class="notice warn">{t(why === 'suspended' ? 'login.suspended' : 'login.ended')}</p>}
+      {why && <p class="notice warn">{t(WHY[why])}</p>}
       <Name value={username} onInput={setName} />
       <Secret value={password} onInput={setPassword} />
       <Fault of={fault} />

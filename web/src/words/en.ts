@@ -41,6 +41,7 @@ export const en = {
   'login.title': 'Sign in',
   'login.start': 'Sign in',
   'login.ended': 'You were signed out. Sign in to go on.',
+  'login.erased': 'Your account is closed, and what it held is being deleted.',
   'login.suspended': 'This account is stopped. Ask the owner of the box.',
   'join.signedin': 'You are signed in as {name}',
   'join.link': 'Use this invite',
@@ -294,6 +295,13 @@ export const en = {
   'me.sessions.this': 'This phone',
   'me.sessions.since': 'Signed in {at}',
   'me.sessions.end': 'Sign out there',
+  'me.data': 'What the box knows about you',
+  'me.data.hint': 'Your account, sign-ins, invites, matches and the messages you can still see, in one file.',
+  'me.data.take': 'Save my data',
+  'me.erase': 'Delete my account',
+  'me.erase.what':
+    'Your name and phone number are deleted, and your matches are given up. Nobody can sign in here any more. Sealed copies of messages stay until their time is over. This cannot be taken back.',
+  'me.erase.yes': 'Delete it for good',
   'me.out': 'Sign out',
 
   'help.title': 'How to play',

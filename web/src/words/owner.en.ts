@@ -65,6 +65,7 @@ export const ownerEn = {
   'ppl.suspend.sure':
     'Stop the account of {name}? They are signed out at once and cannot come back until you allow it.',
   'ppl.activate': 'Allow again',
+  'ppl.gone': 'deleted',
   'ppl.stopped': 'stopped',
   'ppl.new': 'New account',
   'ppl.kind': 'Kind',

@@ -67,6 +67,7 @@ export const ownerPcm: Record<keyof typeof ownerEn, string> = {
   'ppl.suspend.sure':
     'You wan stop the account of {name}? E go sign out sharp sharp, and no fit come back until you gree.',
   'ppl.activate': 'Allow am again',
+  'ppl.gone': 'don comot',
   'ppl.stopped': 'dem stop am',
   'ppl.new': 'New account',
   'ppl.kind': 'Kind',

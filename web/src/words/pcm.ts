@@ -43,6 +43,7 @@ export const pcm: Words = {
   'login.title': 'Sign in',
   'login.start': 'Sign in',
   'login.ended': 'E don sign you out. Sign in make you continue.',
+  'login.erased': 'Your account don close, and we dey delete wetin e hold.',
   'login.suspended': 'Dem don stop this account. Ask the person wey get the box.',
   'join.signedin': 'You don sign in as {name}',
   'join.link': 'Use this invite',
@@ -296,6 +297,13 @@ export const pcm: Words = {
   'me.sessions.this': 'This phone',
   'me.sessions.since': 'You sign in {at}',
   'me.sessions.end': 'Sign out there',
+  'me.data': 'Wetin the box sabi about you',
+  'me.data.hint': 'Your account, where you sign in, invites, matches and messages wey you still fit see, inside one file.',
+  'me.data.take': 'Save my data',
+  'me.erase': 'Delete my account',
+  'me.erase.what':
+    'Your name and phone number go comot, and you go lose matches wey never finish. Nobody fit sign in here again. Sealed copy of messages go dey until their time finish. You no fit take am back.',
+  'me.erase.yes': 'Delete am for good',
   'me.out': 'Sign out',
 
   'help.title': 'How to play',

@@ -1,7 +1,7 @@
 //! Saving a file that only a signed-in person may fetch.
 
-import { Refusal, Unreachable } from '../base/problem';
-import { access } from '../base/session';
+import { Refusal, Unreachable } from './problem';
+import { access } from './session';
 
 /** Puts bytes into the downloads of the browser. */
 export function save(bytes: Blob, name: string): void {
