@@ -99,8 +99,12 @@ fn files(root: &Path) -> Vec<PathBuf> {
             let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
             let kind = path.extension().map_or("", |kind| kind.to_str().unwrap());
             let size = usize::try_from(entry.metadata().unwrap().len()).unwrap();
+            // In a linked working tree `.git` is a file.
+            if NOT_OURS.contains(&name.as_str()) {
+                continue;
+            }
             if entry.file_type().unwrap().is_dir() {
-                folders.extend((!NOT_OURS.contains(&name.as_str())).then_some(path));
+                folders.push(path);
             } else if TEXTS.contains(&kind) && size <= TEXT_BYTES {
                 found.push(path);
             }
