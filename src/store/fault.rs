@@ -53,9 +53,13 @@ impl Fault {
         matches!(self, Self::Unavailable(_) | Self::Full | Self::Closed)
     }
 
+    fn from_io(error: &std::io::Error) -> Self {
+        if is_full(error.kind()) { Self::Full } else { Self::Unavailable(error.to_string()) }
+    }
+
     pub(in crate::store) fn from_redb(error: &redb::Error) -> Self {
         match error {
-            redb::Error::Io(io) if is_full(io.kind()) => Self::Full,
+            redb::Error::Io(error) => Self::from_io(error),
             // Only who reads that page is refused; the transaction itself is sound.
             redb::Error::Corrupted(_) => Self::Corrupt { table: "store", reason: "a page of the file is damaged" },
             other => Self::Unavailable(other.to_string()),
@@ -66,6 +70,12 @@ impl Fault {
 /// No room, whoever sets the bound: the disk, a quota or the file system's longest file.
 const fn is_full(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        Self::from_io(&error)
+    }
 }
 
 macro_rules! from_redb {

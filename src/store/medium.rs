@@ -3,16 +3,17 @@
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use redb::backends::FileBackend;
-use redb::{BackendError, Builder, Database, StorageBackend};
+use redb::{Builder, StorageBackend};
 
-use crate::store::fault::Fault;
+use crate::store::layout::Layout;
 
-/// Bytes of page cache: redb's own default of 1 GiB is more than a box has.
-const CACHE: usize = 64 << 20;
+/// Bytes of a new file's journal. A checkpoint comes when half of it is full: seldom enough that a page is written once
+/// for many commits, often enough that what is kept in memory stays small and is read back in milliseconds.
+const JOURNAL: u64 = 8 << 20;
 
 /// A place that can be opened again after a failure.
 pub trait Medium: Debug + Send + Sync + 'static {
@@ -21,6 +22,22 @@ pub trait Medium: Debug + Send + Sync + 'static {
     /// # Errors
     /// What the operating system says.
     fn open(&self) -> io::Result<Box<dyn StorageBackend>>;
+
+    /// How long the journal of a store that is made here becomes, in bytes.
+    fn journal_bytes(&self) -> u64 {
+        JOURNAL
+    }
+}
+
+/// Makes an empty store, whole and closed again.
+///
+/// # Errors
+/// What the operating system says.
+pub fn format(file: Box<dyn StorageBackend>, journal_bytes: u64) -> io::Result<()> {
+    let (file, layout) = (Arc::from(file), Layout::with_journal(journal_bytes));
+    layout.make(&*file)?;
+    let database = Builder::new().create_with_backend(layout.tables_of(file)).map_err(io::Error::other)?;
+    database.close().map_err(io::Error::other)
 }
 
 /// A file on a disk.
@@ -66,8 +83,7 @@ impl FileMedium {
         options.read(true).write(true).create_new(true);
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&unfinished)?;
-        let database = Builder::new().create_with_backend(backend(file)?).map_err(io::Error::other)?;
-        database.close().map_err(io::Error::other)?;
+        format(Box::new(backend(file)?), self.journal_bytes())?;
         std::fs::rename(&unfinished, &self.path)?;
         // The new name must survive a power cut as well as the bytes under it.
         folder.sync_all()
@@ -76,63 +92,4 @@ impl FileMedium {
 
 fn backend(file: File) -> io::Result<FileBackend> {
     FileBackend::new(file).map_err(io::Error::other)
-}
-
-type Locked = Result<bool, BackendError>;
-
-/// redb takes a backend by type; this hands a boxed one through, locks included: a method left to its default
-/// would say that there are none, and two processes could write one file.
-#[derive(Debug)]
-struct Boxed(Box<dyn StorageBackend>);
-
-impl StorageBackend for Boxed {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
-    }
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
-    }
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
-    }
-    fn close(&self) -> io::Result<()> {
-        self.0.close()
-    }
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked {
-        self.0.try_lock_range(start, end)
-    }
-    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked {
-        self.0.try_lock_shared_range(start, end)
-    }
-    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_range(start, end)
-    }
-    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_shared_range(start, end)
-    }
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.unlock_range(start, end)
-    }
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked {
-        self.0.query_lock_range(start, end)
-    }
-}
-
-/// Opens the database of a medium. `repaired` is told whether redb had to walk the file to repair it.
-pub(in crate::store) fn open(
-    medium: &dyn Medium,
-    repaired: &std::sync::Arc<std::sync::atomic::AtomicBool>,
-) -> Result<Database, Fault> {
-    let backend = medium.open().map_err(|error| Fault::Unavailable(error.to_string()))?;
-    let mut builder = Builder::new();
-    let flag = std::sync::Arc::clone(repaired);
-    builder.set_cache_size(CACHE);
-    builder.set_repair_callback(move |_| flag.store(true, std::sync::atomic::Ordering::SeqCst));
-    Ok(builder.create_with_backend(Boxed(backend))?)
 }

@@ -34,10 +34,15 @@
 pub mod change;
 pub mod columns;
 pub mod dead;
+mod engine;
 pub mod fault;
 pub mod index;
+mod journal;
 pub mod key;
+mod layout;
 pub mod medium;
+mod memory;
+mod merge;
 pub mod meta;
 pub mod once;
 mod overlay;

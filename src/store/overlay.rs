@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::store::fault::Fault;
+use crate::store::merge::{Written, merge};
 use crate::store::read::{Pair, Range, Read, Space};
 
 /// Pending writes of one space; `None` deletes.
@@ -99,16 +100,13 @@ impl Overlay {
             // Each own write can hide one pair at most, so so many more of the base are enough.
             (false, hidden) => base.raw_scan(space, range, limit.saturating_add(hidden))?,
         };
-        Ok(merge(below, own, range.backwards, limit))
+        merge(below.into_iter().map(Ok), own.into_iter(), range.backwards, limit)
     }
 }
 
-/// A pending write of a range.
-type Own<'a> = (&'a [u8], Option<&'a [u8]>);
-
 impl Layer {
     /// The writes of a range, in its direction.
-    fn range(&self, range: &Range) -> Vec<Own<'_>> {
+    fn range(&self, range: &Range) -> Vec<Written> {
         let start = Bound::Included(range.start.as_slice());
         let end = match &range.end {
             Some(end) if *end <= range.start => return Vec::new(),
@@ -116,38 +114,12 @@ impl Layer {
             None => Bound::Unbounded,
         };
         let own = self.writes.range::<[u8], _>((start, end));
-        let mut own: Vec<_> = own.map(|(key, value)| (key.as_slice(), value.as_deref())).collect();
+        let mut own: Vec<_> = own.map(|(key, value)| (key.clone(), value.clone())).collect();
         if range.backwards {
             own.reverse();
         }
         own
     }
-}
-
-/// The base's pairs with the own writes over them. Both are in the same direction; own writes win.
-fn merge(base: Vec<Pair>, own: Vec<Own<'_>>, backwards: bool, limit: usize) -> Vec<Pair> {
-    let mut out = Vec::with_capacity(limit.min(base.len() + own.len()));
-    let (mut base, mut own) = (base.into_iter().peekable(), own.into_iter().peekable());
-    while out.len() < limit {
-        let order = match (base.peek(), own.peek()) {
-            (None, None) => break,
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (Some((b, _)), Some((o, _))) if backwards => (*o).cmp(b.as_slice()),
-            (Some((b, _)), Some((o, _))) => b.as_slice().cmp(o),
-        };
-        if order.is_lt() {
-            out.extend(base.next());
-        } else {
-            if order.is_eq() {
-                base.next();
-            }
-            if let Some((key, Some(value))) = own.next() {
-                out.push((key.to_vec(), value.to_vec()));
-            }
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -180,14 +152,5 @@ mod tests {
         assert_eq!(overlay.get(&One, Space::Changes, &[1]), Ok(None));
         assert_eq!(overlay.scan(&One, Space::Changes, &all, 9), Ok(vec![(vec![2], vec![9])]));
         assert_eq!(overlay.get(&One, Space::Rows, &[1]), Ok(Some(vec![0])), "other spaces are as they were");
-    }
-
-    #[test]
-    fn own_writes_hide_add_and_replace_in_both_directions() {
-        let own: Vec<Own<'_>> = vec![(&[1], Some(&[9])), (&[2], None), (&[5], Some(&[9]))];
-        let merged = merge(pairs(&[2, 3, 5]), own.clone(), false, 10);
-        assert_eq!(merged, vec![(vec![1], vec![9]), (vec![3], vec![0]), (vec![5], vec![9])]);
-        let back = merge(pairs(&[5, 3, 2]), own.into_iter().rev().collect(), true, 2);
-        assert_eq!(back, vec![(vec![5], vec![9]), (vec![3], vec![0])]);
     }
 }

@@ -23,6 +23,10 @@ impl Medium for Memory {
     fn open(&self) -> io::Result<Box<dyn StorageBackend>> {
         Ok(Box::new(InMemoryBackend::new()))
     }
+
+    fn journal_bytes(&self) -> u64 {
+        64 << 10
+    }
 }
 
 /// An empty store that logs its changes, and its clock, at 2026-11-22T10:00:00Z.

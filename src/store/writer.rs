@@ -1,8 +1,8 @@
 //! The store's handle and its writer thread: group commit by what has queued up, never by a delay.
 //!
-//! One thread owns the redb write transaction. It runs each queued command on its own overlay, flushes the
-//! overlay before the next one runs, commits once, and only then answers. After a failed commit the file is
-//! closed and reopened, and nothing is acknowledged in between.
+//! One thread writes. It runs each queued command on its own overlay, flushes the overlay before the next one runs,
+//! commits once, and only then answers. After a failed commit the file is closed and reopened, and nothing is
+//! acknowledged in between.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,19 +11,22 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use redb::{Database, Durability, ReadableDatabase};
 use tokio::sync::{oneshot, watch};
 
 use crate::base::digest::Key as DigestKey;
 use crate::base::entropy::Entropy;
 use crate::base::notice::Notice;
 use crate::base::time::{Clock, Timestamp};
+use crate::store::engine::Engine;
 use crate::store::fault::Fault;
-use crate::store::medium::{self, Medium};
-use crate::store::snapshot::{CHANGES, INDEXES, ROWS, Snapshot};
+use crate::store::medium::Medium;
+use crate::store::memory::Seq;
+use crate::store::snapshot::Snapshot;
 use crate::store::tx::Tx;
 
 mod batch;
+
+use batch::Committed;
 
 /// Commands that may wait: at 64 writers a commit takes a few milliseconds, so a full queue is seconds of work.
 pub const MAX_QUEUE: usize = 1024;
@@ -55,8 +58,8 @@ pub struct Store {
 
 struct Shared {
     settings: Settings,
-    /// The writer holds it for reading during a commit, a reader while its snapshot begins, so that whoever takes
-    /// the database away to close it holds the last of it.
+    /// The writer holds it for reading during a commit, a reader while its snapshot begins. Who takes the engine away to
+    /// close it, or changes what it keeps in memory, holds it alone.
     file: RwLock<File>,
     queue: Mutex<Option<SyncSender<Box<dyn Command>>>>,
     waiting: AtomicU64,
@@ -67,7 +70,7 @@ struct Shared {
 
 /// The store's file as the handles see it.
 enum File {
-    Open(Database),
+    Open(Engine),
     /// A commit failed; the writer tries to open it again.
     Failed,
     /// Closed for good.
@@ -75,13 +78,26 @@ enum File {
 }
 
 impl File {
-    fn database(&self) -> Result<&Database, Fault> {
+    fn engine(&self) -> Result<&Engine, Fault> {
         match self {
-            Self::Open(database) => Ok(database),
+            Self::Open(engine) => Ok(engine),
             Self::Failed => Err(Fault::Unavailable("the store is being reopened".into())),
             Self::Closed => Err(Fault::Closed),
         }
     }
+
+    /// The tables hold everything up to a commit.
+    fn forget(&mut self, commit: Seq) {
+        if let Self::Open(engine) = self {
+            engine.forget(commit);
+        }
+    }
+}
+
+/// Commands catch their own panics; these would be redb's, over a page that it should have refused.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    let done = catch_unwind(AssertUnwindSafe(work));
+    done.unwrap_or_else(|_| Err(Fault::Unavailable("the store panicked".into())))
 }
 
 #[derive(Default)]
@@ -89,6 +105,7 @@ struct Counts {
     commands: AtomicU64,
     commits: AtomicU64,
     failures: AtomicU64,
+    checkpoints: AtomicU64,
     payload: AtomicU64,
 }
 
@@ -99,9 +116,11 @@ pub struct Figures {
     pub commands: u64,
     /// Commits that reached the disk.
     pub commits: u64,
-    /// Commits that failed; each was followed by a reopening.
+    /// Commits and checkpoints that failed; each was followed by a reopening.
     pub failures: u64,
-    /// Bytes of keys and values written, before redb's pages.
+    /// Checkpoints: what the journal held went into the tables.
+    pub checkpoints: u64,
+    /// Bytes of keys and values committed, before journal and pages.
     pub payload_bytes: u64,
     /// Commands that wait now.
     pub queued: u64,
@@ -180,11 +199,11 @@ impl Store {
     /// [`Fault::Unavailable`] where the medium cannot be opened: another process has it, or it is damaged.
     pub fn open(settings: Settings) -> Result<Self, Fault> {
         let repaired = Arc::new(AtomicBool::new(false));
-        let database = open_database(&*settings.medium, &repaired)?;
+        let engine = open_engine(&settings, &repaired)?;
         let (queue, commands) = sync_channel(MAX_QUEUE);
         let shared = Arc::new(Shared {
             settings,
-            file: RwLock::new(File::Open(database)),
+            file: RwLock::new(File::Open(engine)),
             queue: Mutex::new(Some(queue)),
             waiting: AtomicU64::new(0),
             counts: Counts::default(),
@@ -253,7 +272,7 @@ impl Store {
     /// # Errors
     /// [`Fault::Unavailable`] while it is being reopened after a failure, [`Fault::Closed`] once it is closed.
     pub fn read(&self) -> Result<Snapshot, Fault> {
-        Snapshot::of(self.shared.file().database()?)
+        self.shared.file().engine()?.snapshot()
     }
 
     /// Changes after each commit, for who must look what is new: replication, clocks.
@@ -270,6 +289,7 @@ impl Store {
             commands: counts.commands.load(Ordering::Relaxed),
             commits: counts.commits.load(Ordering::Relaxed),
             failures: counts.failures.load(Ordering::Relaxed),
+            checkpoints: counts.checkpoints.load(Ordering::Relaxed),
             payload_bytes: counts.payload.load(Ordering::Relaxed),
             queued: self.shared.waiting.load(Ordering::Relaxed),
             repaired: self.shared.repaired.load(Ordering::SeqCst),
@@ -306,24 +326,11 @@ impl Drop for Stop {
     }
 }
 
-/// Opens the file and makes the trees that it lacks. Nothing is written to a file that has them, so that a full
-/// disk can still be read.
-fn open_database(medium: &dyn Medium, repaired: &Arc<AtomicBool>) -> Result<Database, Fault> {
-    // redb refuses most damage, but panics over some.
-    let opened = catch_unwind(AssertUnwindSafe(|| medium::open(medium, repaired)));
-    let database = opened.unwrap_or_else(|_| Err(Fault::Unavailable("the file is damaged".into())))?;
-    let trees = [ROWS, INDEXES, CHANGES];
-    if database.begin_read()?.list_tables()?.count() == trees.len() {
-        return Ok(database);
-    }
-    let mut txn = database.begin_write()?;
-    txn.set_durability(Durability::Immediate)?;
-    txn.set_quick_repair(true);
-    for tree in trees {
-        txn.open_table(tree)?;
-    }
-    txn.commit()?;
-    Ok(database)
+/// Opens the file. redb refuses most damage, but panics over some.
+fn open_engine(settings: &Settings, repaired: &Arc<AtomicBool>) -> Result<Engine, Fault> {
+    let open = || Engine::open(&*settings.medium, &*settings.entropy, repaired);
+    let opened = catch_unwind(AssertUnwindSafe(open));
+    opened.unwrap_or_else(|_| Err(Fault::Unavailable("the file is damaged".into())))
 }
 
 impl Shared {
@@ -342,7 +349,10 @@ impl Shared {
             let mut batch = vec![first];
             batch.extend(queued.by_ref().take(MAX_BATCH - 1));
             self.commit(batch, &mut queued);
+            // After the answers: what they promised is in the journal, and need not wait for this.
+            self.checkpoint(Engine::is_due);
         }
+        self.checkpoint(|engine| !engine.is_settled());
         self.set_file(File::Closed);
     }
 
@@ -373,11 +383,7 @@ impl Shared {
 
     /// Runs and commits a batch, then answers each of its commands.
     fn commit(&self, mut batch: Vec<Box<dyn Command>>, queued: &mut dyn Iterator<Item = Box<dyn Command>>) {
-        // Commands catch their own panics; this one would be redb's, over a page that it should have refused.
-        let committed = catch_unwind(AssertUnwindSafe(|| {
-            batch::commit(self.file().database()?, &self.settings, &mut batch, queued)
-        }));
-        match committed.unwrap_or_else(|_| Err(Fault::Unavailable("the commit panicked".into()))) {
+        match self.durable(&mut batch, queued) {
             Ok(committed) => {
                 self.counts.commands.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 self.counts.payload.fetch_add(committed.payload, Ordering::Relaxed);
@@ -391,12 +397,66 @@ impl Shared {
             }
             Err(fault) => {
                 tracing::error!(%fault, commands = batch.len(), "a commit failed; the store is reopened");
-                self.counts.failures.fetch_add(1, Ordering::Relaxed);
-                self.set_file(File::Failed);
-                self.reopen();
+                self.failed();
                 batch.into_iter().for_each(|command| command.answer(Err(fault.clone())));
             }
         }
+    }
+
+    /// Runs the commands of a batch and brings what they wrote to the disk.
+    fn durable(
+        &self,
+        batch: &mut Vec<Box<dyn Command>>,
+        queued: &mut dyn Iterator<Item = Box<dyn Command>>,
+    ) -> Result<Committed, Fault> {
+        let (committed, left) = guarded(|| {
+            let file = self.file();
+            let engine = file.engine()?;
+            let (committed, draft) = batch::run(engine.next()?, &self.settings, batch, queued)?;
+            // Nothing but refusals and repeats: what they answered from is on the disk already.
+            let left = if committed.payload > 0 { engine.append(draft)? } else { None };
+            Ok((committed, left))
+        })?;
+        if let Some(draft) = left {
+            // Too much for the journal. No snapshot may begin while tables and memory differ.
+            let mut file = self.file.write().unwrap_or_else(PoisonError::into_inner);
+            guarded(|| file.engine()?.settle(draft.seq()))?;
+            file.forget(draft.seq());
+            self.counts.checkpoints.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(committed)
+    }
+
+    /// Brings what the journal holds into the tables, if it is time. Where that fails, nothing is lost: the journal goes
+    /// on until it is full, and then commits are refused.
+    fn checkpoint(&self, is_time: impl FnOnce(&Engine) -> bool) {
+        let settled = guarded(|| {
+            let file = self.file();
+            let File::Open(engine) = &*file else { return Ok(None) };
+            if !is_time(engine) {
+                return Ok(None);
+            }
+            let commit = engine.committed();
+            engine.settle(commit).map(|()| Some(commit))
+        });
+        match settled {
+            Ok(None) => {}
+            Ok(Some(commit)) => {
+                self.file.write().unwrap_or_else(PoisonError::into_inner).forget(commit);
+                self.counts.checkpoints.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "a checkpoint failed; the store is reopened");
+                self.failed();
+            }
+        }
+    }
+
+    /// After a failure the file is closed and opened again.
+    fn failed(&self) {
+        self.counts.failures.fetch_add(1, Ordering::Relaxed);
+        self.set_file(File::Failed);
+        self.reopen();
     }
 
     /// Hands a notice on. A listener that panics loses this one and no other.
@@ -407,9 +467,9 @@ impl Shared {
     }
 
     fn reopen(&self) {
-        match open_database(&*self.settings.medium, &self.repaired) {
-            Ok(database) => {
-                self.set_file(File::Open(database));
+        match open_engine(&self.settings, &self.repaired) {
+            Ok(engine) => {
+                self.set_file(File::Open(engine));
                 tracing::info!("the store is open again");
             }
             Err(fault) => tracing::error!(%fault, "the store cannot be reopened"),

@@ -17,7 +17,9 @@ use whotbox::store::tx::Tx;
 use whotbox::store::writer::{MAX_QUEUE, Store};
 
 use super::disk::Disk;
-use super::lab::{Gate, Lab, Local, Note, START, assert_log_is_sound, note, queue, settings, together, wait};
+use super::lab::{
+    Gate, Lab, Local, Note, START, assert_log_is_sound, dump, enrol, note, queue, settings, together, wait,
+};
 
 fn local(read: &impl ReadExt, id: u64) -> Option<u64> {
     read.get::<Local>(&Key::new().number(id)).unwrap().map(|row| row.value)
@@ -228,7 +230,9 @@ fn readers_beside_writers_see_whole_commands_only() {
             for value in 1..200 {
                 let write = lab.store.write_blocking(move |tx, _| {
                     (0..5).try_for_each(|id| tx.put(&Local { id, value }))?;
-                    tx.put(&note(value, 1))
+                    // Now and then more than the journal takes.
+                    let body = vec![1; if value % 25 == 0 { 100_000 } else { 40 }];
+                    tx.put(&Note { body, ..note(value, 1) })
                 });
                 write.unwrap();
             }
@@ -246,12 +250,32 @@ fn readers_beside_writers_see_whole_commands_only() {
             last = values[0];
         }
     });
+    assert!(lab.store.figures().checkpoints > 20, "{:?}", lab.store.figures());
+}
+
+#[test]
+fn a_snapshot_stays_as_it_was_over_later_commits_and_checkpoints() {
+    let lab = Lab::new();
+    lab.put(&[note(1, 1), note(2, 1)]).unwrap();
+    let old = lab.store.read().unwrap();
+    let before = dump(&old);
+    // when: rows change and go, in the journal, in a checkpoint, and in a commit that outgrows the journal
+    let checkpoints = lab.store.figures().checkpoints;
+    for step in 0..60 {
+        lab.put(&[Note { body: vec![9; if step == 30 { 100_000 } else { 40 }], ..note(1, 2) }, note(step, 3)]).unwrap();
+        lab.store.write_blocking(|tx, _| tx.delete::<Note>(&Key::new().number(2))).unwrap();
+        assert_eq!(dump(&old), before, "step {step}");
+    }
+    // then
+    assert!(lab.store.figures().checkpoints > checkpoints + 2);
+    assert_ne!(dump(&lab.store.read().unwrap()), before);
 }
 
 #[test]
 fn a_commit_of_64_hands_the_kernel_at_most_12_bytes_for_one_of_payload() {
-    // given: a store with some thousand messages, whose keys grow
-    let lab = Lab::new();
+    // given: a store with some thousand messages, whose keys grow, and a journal as a box has it, but shorter
+    let lab = Lab::on(Disk::with_journal(1 << 20));
+    lab.store.write_blocking(enrol).unwrap();
     let message = |id: u64| Note { body: vec![1; 660], ..note(id, u8::try_from(id % 200).unwrap()) };
     let post = |id: u64| {
         move |tx: &mut Tx<'_>, now| {
@@ -263,12 +287,14 @@ fn a_commit_of_64_hands_the_kernel_at_most_12_bytes_for_one_of_payload() {
     };
     (0..4).for_each(|part| drop(together(&lab.store, (part * 1000..part * 1000 + 1000).map(post).collect())));
     // when
-    let (before, payload, commits) =
-        (lab.disk.written(), lab.store.figures().payload_bytes, lab.store.figures().commits);
-    (0..20).for_each(|part| drop(together(&lab.store, (4000 + part * 64..4064 + part * 64).map(post).collect())));
-    // then
+    let began = lab.store.figures();
+    let before = lab.disk.written();
+    (0..40).for_each(|part| drop(together(&lab.store, (4000 + part * 64..4064 + part * 64).map(post).collect())));
+    // then: what the journal and its checkpoints wrote
     let figures = lab.store.figures();
-    assert_eq!(figures.commits - commits, 20);
+    assert_eq!(figures.commits - began.commits, 40);
+    assert!(figures.checkpoints - began.checkpoints >= 4, "{figures:?}");
+    let payload = began.payload_bytes;
     let ratio = (lab.disk.written() - before) as f64 / (figures.payload_bytes - payload) as f64;
     println!("{ratio:.2} bytes for one of payload");
     assert!(ratio <= 12.0, "{ratio:.2}");

@@ -28,6 +28,8 @@ struct Run {
     history: Vec<Event>,
     /// How long the history was when a commit was acknowledged, and what the store held then.
     acknowledged: Vec<(usize, Dump)>,
+    /// Checkpoints that the store made by itself.
+    checkpoints: u64,
 }
 
 impl Run {
@@ -36,8 +38,10 @@ impl Run {
         let image = disk.bytes();
         let mut lab = Lab::on(disk.clone());
         let mut acknowledged = vec![(0, before)];
+        let mut checkpoints = 0;
         for step in 0..steps {
             if dice.once_in(8) {
+                checkpoints += lab.store.figures().checkpoints;
                 lab = lab.reopened();
             }
             let commands = (0..1 + dice.below(12)).map(|_| command(dice.below(1 << 48)));
@@ -46,8 +50,9 @@ impl Run {
             lab.clock.advance(Duration::from_secs(60 * step as u64));
             acknowledged.push((disk.events(), dump(&lab.store.read().unwrap())));
         }
+        checkpoints += lab.store.figures().checkpoints;
         lab.store.close();
-        Self { image, history: disk.history(), acknowledged }
+        Self { image, history: disk.history(), acknowledged, checkpoints }
     }
 
     /// A run of a new store.
@@ -175,8 +180,10 @@ fn a_power_cut_at_any_point_loses_nothing_acknowledged_and_leaves_nothing_half_d
     let (steps, one_in, cuts, runs) = if full() { (120, 3, 4, 8) } else { (14, 12, 2, 1) };
     for _ in 0..runs {
         let run = Run::new(&dice, steps);
+        assert!(run.checkpoints > 0, "a cut in a checkpoint is a cut too");
         let cuts = run.sweep(false, &dice, one_in, cuts).unwrap();
-        println!("{cuts} cuts in {} events, {} commits", run.history.len(), run.acknowledged.len());
+        let (events, commits) = (run.history.len(), run.acknowledged.len());
+        println!("{cuts} cuts in {events} events, {commits} commits, {} checkpoints", run.checkpoints);
     }
 }
 

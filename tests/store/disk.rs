@@ -7,16 +7,21 @@
 //!                      there or not, in any order; the length is that of the mark or any later one
 //! ```
 
+use std::collections::BTreeSet;
 use std::io;
-use std::ops::{Bound, Range};
+use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use redb::{BackendError, Builder, StorageBackend};
-use whotbox::store::medium::Medium;
+use redb::{BackendError, StorageBackend};
+use whotbox::store::medium::{self, Medium};
 
 use super::lab::Dice;
 
+/// Bytes of the journal: so few that a short test goes round it and outgrows it.
+const JOURNAL: u64 = 16 * PAGE as u64;
+/// What gets its place on the disk together.
+const PAGE: usize = 4096;
 /// What a power cut leaves whole or loses whole.
 const SECTOR: usize = 512;
 
@@ -47,34 +52,46 @@ struct Failure {
     skip: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     bytes: Vec<u8>,
+    /// Which pages were ever written: they have their place on the disk.
+    written: BTreeSet<u64>,
+    /// Bytes of the journal of a store that is made here.
+    journal: u64,
     history: Vec<Event>,
     /// The handle that has the lock.
     locked: Option<u64>,
     failures: Vec<Failure>,
-    /// Bytes that may be stored; what was stored stays writable.
-    room: Option<usize>,
-    used: Vec<Range<u64>>,
+    /// Only what was written before can be written.
+    full: bool,
 }
 
 /// The disk. Clones are the same one.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Disk(Arc<Mutex<State>>);
 
 impl Disk {
     /// A disk with an empty database, as a medium makes it before the store sees it.
     pub(crate) fn formatted() -> Self {
-        let disk = Self::default();
-        drop(Builder::new().create_with_backend(disk.handle()).unwrap());
+        Self::with_journal(JOURNAL)
+    }
+
+    /// The same with a journal of so many bytes.
+    pub(crate) fn with_journal(journal: u64) -> Self {
+        let disk = Self::holding(Vec::new());
+        disk.state().journal = journal;
+        medium::format(Box::new(disk.handle()), journal).unwrap();
         disk.state().history.clear();
         disk
     }
 
     /// A disk that holds an image.
     pub(crate) fn holding(bytes: Vec<u8>) -> Self {
-        Self(Arc::new(Mutex::new(State { bytes, ..State::default() })))
+        let written = (0..bytes.len().div_ceil(PAGE) as u64).collect();
+        let (history, failures) = (Vec::new(), Vec::new());
+        let state = State { bytes, written, journal: JOURNAL, history, locked: None, failures, full: false };
+        Self(Arc::new(Mutex::new(state)))
     }
 
     /// What it holds.
@@ -103,17 +120,14 @@ impl Disk {
         self.state().failures.push(Failure { of, kind, skip });
     }
 
-    /// No sector that was never written can be written from now on.
+    /// No page that was never written can be written from now on.
     pub(crate) fn fill(&self) {
-        let mut state = self.state();
-        let used = state.bytes.chunks(4096).enumerate().filter(|(_, page)| page.iter().any(|byte| *byte != 0));
-        let used = used.map(|(page, _)| page as u64 * 4096..(page as u64 + 1) * 4096).collect();
-        (state.used, state.room) = (used, Some(0));
+        self.state().full = true;
     }
 
     /// There is room again.
     pub(crate) fn make_room(&self) {
-        self.state().room = None;
+        self.state().full = false;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -131,6 +145,10 @@ impl Medium for Disk {
         self.state().stumble(Broken::Open)?;
         Ok(Box::new(self.handle()))
     }
+
+    fn journal_bytes(&self) -> u64 {
+        self.state().journal
+    }
 }
 
 impl State {
@@ -147,9 +165,13 @@ impl State {
     }
 
     fn has_room(&self, offset: u64, length: usize) -> bool {
-        let pages = offset / 4096..(offset + length as u64).div_ceil(4096);
-        self.room.is_none() || pages.into_iter().all(|page| self.used.iter().any(|used| used.contains(&(page * 4096))))
+        !self.full || pages(offset, length).all(|page| self.written.contains(&page))
     }
+}
+
+/// The pages that a write touches.
+fn pages(offset: u64, length: usize) -> std::ops::Range<u64> {
+    offset / PAGE as u64..(offset + length as u64).div_ceil(PAGE as u64)
 }
 
 /// One opening of a disk.
@@ -208,6 +230,7 @@ impl StorageBackend for Handle {
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
         put(&mut state.bytes, offset, data);
+        state.written.extend(pages(offset, data.len()));
         state.history.push(Event::Write(offset, data.to_vec()));
         Ok(())
     }

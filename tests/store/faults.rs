@@ -43,19 +43,44 @@ fn all_commands_of_a_failed_commit_are_refused_and_later_ones_are_done() {
     }
 }
 
+/// Commits until there was a checkpoint; returns the notes that were acknowledged.
+fn until_a_checkpoint(lab: &Lab) -> Vec<u64> {
+    let began = lab.store.figures().checkpoints;
+    let put = |id: &u64| {
+        let done = lab.put(&[note(*id, 1)]).is_ok();
+        // A checkpoint comes after the answers; what is asked next waits for it.
+        lab.store.write_blocking(|_, _| Ok::<_, Fault>(())).unwrap();
+        done
+    };
+    let acknowledged = (1..40).take_while(|_| lab.store.figures().checkpoints == began).filter(put).collect();
+    assert!(lab.store.figures().checkpoints > began);
+    acknowledged
+}
+
 #[test]
-fn every_single_write_and_sync_of_a_commit_can_fail() {
+fn every_single_write_and_sync_of_commits_and_of_a_checkpoint_can_fail() {
     let healthy = Lab::new();
     let before = healthy.disk.events();
-    healthy.put(&[note(1, 1)]).unwrap();
+    let commits = until_a_checkpoint(&healthy).len();
     let events = u32::try_from(healthy.disk.events() - before).unwrap();
-    assert!(events > 4, "a commit is some writes and two syncs");
+    assert!(
+        events as usize > 2 * commits + 4,
+        "a commit is a write and a sync, a checkpoint some writes and two syncs"
+    );
     for nth in 0..events {
+        // given: one call fails
         let lab = Lab::new();
         lab.disk.fail(Broken::Either, ErrorKind::Other, nth);
-        assert!(matches!(lab.put(&[note(1, 1)]), Err(Fault::Unavailable(_))), "call {nth}");
-        lab.put(&[note(2, 1)]).unwrap();
-        assert_log_is_sound(&lab.store.read().unwrap());
+        let acknowledged = until_a_checkpoint(&lab);
+        // then: one commit was refused at most, and what was acknowledged is there, now and later
+        assert!(acknowledged.len() + 1 >= commits, "call {nth}");
+        assert_eq!(lab.store.figures().failures, 1, "call {nth}");
+        let lab = lab.reopened();
+        let snapshot = lab.store.read().unwrap();
+        for id in acknowledged {
+            assert!(snapshot.get::<Note>(&Key::new().number(id)).unwrap().is_some(), "call {nth}, note {id}");
+        }
+        assert_log_is_sound(&snapshot);
         assert!(!lab.store.figures().repaired);
     }
 }
@@ -78,24 +103,23 @@ fn a_store_that_cannot_be_reopened_tries_again_until_it_can() {
 }
 
 #[test]
-fn on_a_full_disk_reads_go_on_and_writes_do_when_there_is_room() {
-    // given: a store that fills its disk
+fn on_a_full_disk_the_journal_takes_what_it_can_reads_go_on_and_writes_do_when_there_is_room() {
+    // given: a store whose disk is full
     let lab = Lab::new();
     lab.put(&[note(1, 1)]).unwrap();
     lab.disk.fill();
-    let large = |id: u64| Note { body: vec![1; 200_000], ..note(id, 1) };
-    // when, then
-    for id in 2..5 {
-        assert_eq!(lab.put(&[large(id)]), Err(Fault::Full));
-        assert_eq!(notes(&lab), Ok(1));
-    }
-    // and: the box can be restarted on the full disk
+    // when: it is written to until it refuses
+    let taken = (2..100).take_while(|id| lab.put(&[Note { body: vec![1; 3000], ..note(*id, 1) }]).is_ok()).count();
+    // then: what it took is there, the box can be restarted, and says why it takes no more
+    assert!((4..40).contains(&taken), "{taken}");
     let lab = lab.reopened();
-    assert_eq!(notes(&lab), Ok(1));
-    assert_eq!(lab.put(&[large(6)]), Err(Fault::Full));
+    assert_eq!(notes(&lab), Ok(1 + taken));
+    assert_eq!(lab.put(&[Note { body: vec![1; 200_000], ..note(200, 1) }]), Err(Fault::Full));
+    assert_eq!(notes(&lab), Ok(1 + taken));
+    // and: with room it goes on by itself
     lab.disk.make_room();
-    lab.put(&[large(7)]).unwrap();
-    assert_eq!(notes(&lab), Ok(2));
+    lab.put(&[Note { body: vec![1; 200_000], ..note(201, 1) }]).unwrap();
+    assert_eq!(notes(&lab), Ok(2 + taken));
     assert_log_is_sound(&lab.store.read().unwrap());
 }
 
@@ -127,4 +151,71 @@ fn a_damaged_file_is_refused_and_not_read_as_something_else() {
     }
     let opened = Store::open(settings(Arc::new(Disk::holding(bytes)), &lab.clock, |_| {}));
     assert!(matches!(opened.err(), Some(Fault::Unavailable(_) | Fault::Corrupt { .. })));
+}
+
+/// Where a journal's first record lies, and the next one after a short one.
+const RECORDS: [usize; 2] = [4096, 8192];
+
+/// What a disk holds after short commits, each in the journal alone.
+fn journaled(commits: u64) -> Vec<u8> {
+    let lab = Lab::new();
+    lab.store.close();
+    let lab = Lab::on(lab.disk);
+    (0..commits).for_each(|id| lab.put(&[note(id, 1)]).unwrap());
+    assert_eq!(lab.store.figures().checkpoints, 0);
+    lab.disk.bytes()
+}
+
+fn reopen(bytes: Vec<u8>) -> Result<Store, Fault> {
+    let clock = Arc::new(whotbox::base::time::ManualClock::at(super::lab::START));
+    Store::open(settings(Arc::new(Disk::holding(bytes)), &clock, |_| {}))
+}
+
+#[test]
+fn a_damaged_commit_of_the_journal_is_named_and_not_left_out() {
+    let bytes = journaled(2);
+    assert!(reopen(bytes.clone()).is_ok(), "the control: whole, it opens");
+    for (offset, bit) in [(0, 1), (5, 4), (9, 128), (17, 1), (60, 2), (200, 64)] {
+        let mut damaged = bytes.clone();
+        damaged[RECORDS[0] + offset] ^= bit;
+        let opened = reopen(damaged).err();
+        assert!(matches!(opened, Some(Fault::Corrupt { table: "journal", .. })), "byte {offset}: {opened:?}");
+    }
+}
+
+#[test]
+fn a_record_that_was_never_whole_is_the_journals_end() {
+    // given: the last record is torn, as a power cut leaves one that was not acknowledged
+    let mut bytes = journaled(2);
+    bytes[RECORDS[1] + 100] ^= 1;
+    // then: the store holds what came before it
+    let store = reopen(bytes).unwrap();
+    let found = store.read().unwrap().list::<Note>(&Key::new(), &Page::first(10)).unwrap();
+    assert_eq!(found.items, [note(0, 1)]);
+}
+
+#[test]
+fn what_an_earlier_round_left_in_the_journal_is_not_done_again() {
+    // given: a journal that was gone round, with a deletion in the tables whose row still stands in an old record
+    let lab = Lab::new();
+    lab.put(&[note(1, 1)]).unwrap();
+    let rounds = lab.store.figures().checkpoints;
+    (2..60).for_each(|id| lab.put(&[note(id, 1)]).unwrap());
+    assert!(lab.store.figures().checkpoints > rounds + 1);
+    (1..60).for_each(|id| lab.store.write_blocking(move |tx, _| tx.delete::<Note>(&Key::new().number(id))).unwrap());
+    // then
+    for lab in [Lab::on(Disk::holding(lab.disk.bytes())), lab.reopened()] {
+        assert_eq!(notes(&lab), Ok(0));
+        assert_log_is_sound(&lab.store.read().unwrap());
+    }
+}
+
+#[test]
+fn a_damaged_first_block_is_named() {
+    for (offset, bit) in [(0, 1), (7, 2), (8, 1), (17, 1)] {
+        let mut bytes = journaled(1);
+        bytes[offset] ^= bit;
+        assert!(matches!(reopen(bytes).err(), Some(Fault::Unavailable(why)) if why.contains("not a store")));
+    }
+    assert!(reopen(journaled(1)[..10].to_vec()).is_err());
 }

@@ -1,0 +1,211 @@
+//! The store's file while it is open: tables, the journal before them, and the memory between.
+//!
+//! ```text
+//!   commit:      writes ─▶ memory (unseen) ─▶ journal ─sync─▶ seen
+//!   checkpoint:  memory, newest of each key ─▶ tables ─two-phase commit─▶ a new memory, the journal from its front
+//!   open:        tables, and over them what the journal has beyond their checkpoint
+//! ```
+//!
+//! A commit that does not fit the journal, or empties a space, is its own checkpoint.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use redb::{Builder, Database, Durability, ReadableDatabase, TableDefinition, WriteTransaction};
+
+use crate::base::entropy::Entropy;
+use crate::store::fault::Fault;
+use crate::store::journal::{Journal, Record, Salt};
+use crate::store::layout::Layout;
+use crate::store::medium::Medium;
+use crate::store::memory::{Memory, Seq};
+use crate::store::read::Space;
+use crate::store::snapshot::{Snapshot, definition};
+
+/// Bytes of page cache: redb's own default of 1 GiB is more than a box has.
+const CACHE: usize = 64 << 20;
+/// Where the tables stand against the journal. It is written by a checkpoint, in the transaction of its rows.
+const CHECKPOINT: TableDefinition<'_, &str, u64> = TableDefinition::new("checkpoint");
+/// The last commit that is in the tables.
+const COMMIT: &str = "commit";
+/// The journal's salt.
+const SALT: &str = "salt";
+
+/// The open file.
+pub(in crate::store) struct Engine {
+    database: Database,
+    memory: Arc<Memory>,
+    journal: Mutex<Journal>,
+}
+
+impl Engine {
+    /// Opens a medium and reads its journal back. `repaired` is told whether redb had to walk the file to repair it.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] where it cannot be opened; [`Fault::Corrupt`] where what was acknowledged cannot be read.
+    pub(in crate::store) fn open(
+        medium: &dyn Medium,
+        entropy: &dyn Entropy,
+        repaired: &Arc<AtomicBool>,
+    ) -> Result<Self, Fault> {
+        let unavailable = |error: std::io::Error| Fault::Unavailable(error.to_string());
+        let file = Arc::from(medium.open().map_err(unavailable)?);
+        if Layout::is_needed(&*file).map_err(unavailable)? {
+            Layout::with_journal(medium.journal_bytes()).make(&*file).map_err(unavailable)?;
+        }
+        let layout = Layout::read(&*file)?;
+        let mut builder = Builder::new();
+        let flag = Arc::clone(repaired);
+        builder.set_cache_size(CACHE);
+        builder.set_repair_callback(move |_| flag.store(true, Ordering::SeqCst));
+        let database = builder.create_with_backend(layout.tables_of(Arc::clone(&file)))?;
+        let (commit, salt) = match checkpoint_of(&database)? {
+            Some(found) => found,
+            None => make_tables(&database, Salt::from_le_bytes(entropy.bytes()))?,
+        };
+        let memory = Memory::over(commit);
+        let journal = Mutex::new(Journal::open(file, layout, salt, &memory)?);
+        Ok(Self { database, memory: Arc::new(memory), journal })
+    }
+
+    /// The store as of its last commit.
+    pub(in crate::store) fn snapshot(&self) -> Result<Snapshot, Fault> {
+        Snapshot::of(&self.database, &self.memory, self.memory.committed())
+    }
+
+    /// The next commit: where it writes, and what it sees.
+    pub(in crate::store) fn next(&self) -> Result<Draft, Fault> {
+        let seq = self.memory.committed() + 1;
+        let seen = Snapshot::of(&self.database, &self.memory, seq)?;
+        let record = self.journal.lock().unwrap_or_else(PoisonError::into_inner).record();
+        Ok(Draft { seen, memory: Arc::clone(&self.memory), seq, record })
+    }
+
+    /// Makes a commit durable and shows it. A commit that the journal cannot take is given back.
+    ///
+    /// # Errors
+    /// What the disk says; the commit is then there or not, and the store has to be opened again.
+    pub(in crate::store) fn append(&self, draft: Draft) -> Result<Option<Draft>, Fault> {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        if !journal.fits(&draft.record) {
+            return Ok(Some(draft));
+        }
+        journal.append(draft.seq, draft.record)?;
+        self.memory.publish(draft.seq);
+        Ok(None)
+    }
+
+    /// Whether the journal is so full that it is time for a checkpoint.
+    pub(in crate::store) fn is_due(&self) -> bool {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).is_due()
+    }
+
+    /// Whether the tables hold everything.
+    pub(in crate::store) fn is_settled(&self) -> bool {
+        self.memory.is_empty()
+    }
+
+    /// Writes everything up to a commit into the tables. Snapshots may be taken meanwhile only where that commit is
+    /// published already. [`Engine::forget`] has to follow.
+    ///
+    /// # Errors
+    /// What the disk says; the store has to be opened again.
+    pub(in crate::store) fn settle(&self, commit: Seq) -> Result<(), Fault> {
+        let txn = begin(&self.database)?;
+        for space in Space::ALL {
+            let mut tree = txn.open_table(definition(space))?;
+            if self.memory.is_cleared(space, commit) {
+                tree.retain(|_, _| false)?;
+            }
+            for (key, value) in self.memory.newest(space) {
+                match value {
+                    Some(value) => drop(tree.insert(&*key, &*value)?),
+                    None => drop(tree.remove(&*key)?),
+                }
+            }
+        }
+        txn.open_table(CHECKPOINT)?.insert(COMMIT, commit)?;
+        Ok(txn.commit()?)
+    }
+
+    /// Forgets what the tables hold by now.
+    pub(in crate::store) fn forget(&mut self, commit: Seq) {
+        self.memory = Arc::new(Memory::over(commit));
+        self.journal.get_mut().unwrap_or_else(PoisonError::into_inner).rewind();
+    }
+
+    /// The last commit.
+    pub(in crate::store) fn committed(&self) -> Seq {
+        self.memory.committed()
+    }
+}
+
+/// A commit in the making.
+pub(in crate::store) struct Draft {
+    /// What its commands see: everything before, and what it has written itself.
+    pub(in crate::store) seen: Snapshot,
+    memory: Arc<Memory>,
+    seq: Seq,
+    record: Record,
+}
+
+impl Draft {
+    /// Writes a value, or deletes it.
+    pub(in crate::store) fn write(&mut self, space: Space, key: &[u8], value: Option<&[u8]>) {
+        self.record.push(space, key, value);
+        self.memory.write(self.seq, space, key.to_vec(), value.map(<[u8]>::to_vec));
+    }
+
+    /// Empties a space, however much is in it.
+    pub(in crate::store) fn clear(&mut self, space: Space) {
+        self.record.outgrown = true;
+        self.memory.clear(self.seq, space);
+    }
+
+    /// The number that it will have.
+    pub(in crate::store) const fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// Bytes of keys and values written so far.
+    pub(in crate::store) const fn payload(&self) -> u64 {
+        self.record.payload()
+    }
+}
+
+/// A transaction of the tables: in two phases, and saving which pages are free, so that after a kill the file opens
+/// without being walked.
+fn begin(database: &Database) -> Result<WriteTransaction, Fault> {
+    let mut txn = database.begin_write()?;
+    txn.set_durability(Durability::Immediate)?;
+    txn.set_two_phase_commit(true);
+    txn.set_quick_repair(true);
+    Ok(txn)
+}
+
+/// The tables' last commit and the salt; `None` where they were never made. Nothing is written to a file that has
+/// them, so that a full disk can still be read.
+fn checkpoint_of(database: &Database) -> Result<Option<(Seq, Salt)>, Fault> {
+    let read = database.begin_read()?;
+    if read.list_tables()?.next().is_none() {
+        return Ok(None);
+    }
+    let table = read.open_table(CHECKPOINT)?;
+    let lacking = Fault::Corrupt { table: "journal", reason: "the tables do not say where they stand" };
+    let (commit, salt) = (table.get(COMMIT)?, table.get(SALT)?);
+    commit.zip(salt).map(|(commit, salt)| Some((commit.value(), salt.value()))).ok_or(lacking)
+}
+
+fn make_tables(database: &Database, salt: Salt) -> Result<(Seq, Salt), Fault> {
+    let txn = begin(database)?;
+    for space in Space::ALL {
+        txn.open_table(definition(space))?;
+    }
+    {
+        let mut table = txn.open_table(CHECKPOINT)?;
+        table.insert(COMMIT, 0)?;
+        table.insert(SALT, salt)?;
+    }
+    txn.commit()?;
+    Ok((0, salt))
+}
