@@ -43,6 +43,7 @@ pub(crate) struct Message {
     pub(crate) conversation: Uuid,
     sender: Uuid,
     at: Timestamp,
+    #[serde(with = "serde_bytes")]
     pub(crate) sealed: Vec<u8>,
 }
 

@@ -111,6 +111,7 @@ static CONVERSATIONS: Table = Table {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::chat) struct StoredCopy {
     bucket: [u8; 16],
+    #[serde(with = "serde_bytes")]
     sealed: Vec<u8>,
 }
 

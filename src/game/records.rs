@@ -40,6 +40,7 @@ pub(in crate::game) struct GameInvite {
     /// Of round 1.
     pub(in crate::game) commitment: [u8; 32],
     /// The server seed of round 1, sealed to the match and its round.
+    #[serde(with = "serde_bytes")]
     pub(in crate::game) seed_sealed: Vec<u8>,
     /// By seat: the sender's, the recipient's.
     pub(in crate::game) nonces: [Option<[u8; 32]>; 2],

@@ -34,6 +34,7 @@ pub struct Entry {
     /// The table's number.
     pub table: u16,
     /// The row's key within its table.
+    #[serde(with = "serde_bytes")]
     pub key: Vec<u8>,
     /// What happened.
     pub op: Op,

@@ -47,6 +47,7 @@ pub struct Done<R> {
 struct Remembered {
     key: [u8; 32],
     request: [u8; 32],
+    #[serde(with = "serde_bytes")]
     reference: Vec<u8>,
     at: Timestamp,
 }
