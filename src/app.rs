@@ -7,7 +7,6 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -30,8 +29,6 @@ use crate::store::writer::{Settings, Store};
 
 /// The store's file within the data folder.
 pub const STORE_FILE: &str = "box.redb";
-/// After the release of a legal hold nothing expires for so long, so that a mistaken release can be taken back.
-const GRACE: Duration = Duration::from_secs(72 * 3600);
 
 /// A running box.
 pub struct App {
@@ -118,6 +115,9 @@ impl App {
             listener: hub.listener(),
         })?;
         let box_id = identify(&store, &secrets.master, &*entropy, &*clock)?;
+        if let Some(mark) = chat::timing::mark(&store.read()?)? {
+            clock.floor(mark);
+        }
         let identity = Arc::new(identity::service::Service::new(identity::service::Setup {
             master: &secrets.master,
             jwt: &secrets.jwt,
@@ -139,7 +139,12 @@ impl App {
             box_id,
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
-            settings: chat::service::Settings { archive: config.archive, shred: config.shred, grace: GRACE },
+            settings: chat::service::Settings {
+                archive: config.archive,
+                shred: config.shred,
+                release: chat::hold::Terms { grace: config.hold_grace, second_moderator: config.hold_second_moderator },
+                offline: config.hold_offline,
+            },
         };
         let chat = Arc::new(chat::service::Service::open(&secrets.master, setup, &store.read()?)?);
         let game = Arc::new(game::service::Service::new(&secrets.master));

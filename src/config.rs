@@ -21,6 +21,10 @@ pub const FILE_NAME: &str = "whotbox.toml";
 const DEFAULT_ARCHIVE_DAYS: u32 = 90;
 /// Minutes until a vanished participants' copy is scrubbed at the latest (design, section 6).
 const DEFAULT_SHRED_MINUTES: u32 = 15;
+/// Hours after the release of a hold before anything expires (issue 5).
+const DEFAULT_GRACE_HOURS: u32 = 72;
+/// Days without central after which a hold may be pending: longer than a holiday, shorter than any retention in use.
+const DEFAULT_OFFLINE_DAYS: u32 = 30;
 /// Days that acknowledged change-log entries are kept (design, section 5).
 const DEFAULT_LOG_DAYS: u32 = 30;
 
@@ -54,6 +58,12 @@ pub struct Given {
     pub archive_days: Option<u32>,
     /// Minutes until a vanished copy is scrubbed.
     pub shred_minutes: Option<u32>,
+    /// Hours after the release of a legal hold before anything expires.
+    pub hold_grace_hours: Option<u32>,
+    /// Whether a second moderator must grant the release of a legal hold.
+    pub hold_second_moderator: Option<bool>,
+    /// Days without central after which expiry waits, because a hold may be pending; 0 never waits.
+    pub hold_offline_days: Option<u32>,
     /// Days that acknowledged change-log entries are kept.
     pub log_days: Option<u32>,
     /// Address of central's PostgreSQL with login, if not enrolled by command.
@@ -143,6 +153,12 @@ pub struct Config {
     pub archive: Duration,
     /// How soon a vanished copy is scrubbed.
     pub shred: Duration,
+    /// How long after the release of a legal hold nothing expires.
+    pub hold_grace: Duration,
+    /// Whether a second moderator must grant the release of a legal hold.
+    pub hold_second_moderator: bool,
+    /// How long without central expiry waits; `None` never does.
+    pub hold_offline: Option<Duration>,
     /// How long acknowledged change-log entries are kept.
     pub log_retention: Duration,
     /// Central's address, where it is set by hand.
@@ -217,6 +233,9 @@ impl Given {
             code_webhook,
             archive_days,
             shred_minutes,
+            hold_grace_hours,
+            hold_second_moderator,
+            hold_offline_days,
             log_days,
             upstream,
             upstream_ca,
@@ -274,6 +293,11 @@ impl Given {
         if !(1..=60).contains(&shred_minutes) {
             return Err(setting("shred_minutes", "It is between 1 and 60 minutes."));
         }
+        let grace_hours = self.hold_grace_hours.unwrap_or(DEFAULT_GRACE_HOURS);
+        if grace_hours > 8760 {
+            return Err(setting("hold_grace_hours", "It is between 0 and 8760 hours."));
+        }
+        let offline_days = self.hold_offline_days.unwrap_or(DEFAULT_OFFLINE_DAYS);
         Ok(Config {
             data_dir,
             listen,
@@ -286,6 +310,9 @@ impl Given {
             code_webhook: self.code_webhook,
             archive: days(archive_days),
             shred: Duration::from_secs(u64::from(shred_minutes) * 60),
+            hold_grace: Duration::from_secs(u64::from(grace_hours) * 3600),
+            hold_second_moderator: self.hold_second_moderator.unwrap_or(false),
+            hold_offline: (offline_days > 0).then(|| days(offline_days)),
             log_retention: days(self.log_days.unwrap_or(DEFAULT_LOG_DAYS)),
             upstream: self.upstream,
             upstream_ca: self.upstream_ca,

@@ -22,7 +22,10 @@ struct Stage {
 }
 
 async fn stage() -> Stage {
-    let folder = tempfile::tempdir().unwrap();
+    stage_in(tempfile::tempdir().unwrap()).await
+}
+
+async fn stage_in(folder: TempDir) -> Stage {
     let whotbox = Whotbox::start(folder.path(), &[]);
     let cast = gather(&whotbox).await;
     let made = cast.chidi.done("/api/v1/conversations", &json!({"participant_id": cast.owner.id})).await;
@@ -42,8 +45,12 @@ impl Stage {
     }
 
     async fn moderator(&self) -> Person {
-        let made = self.cast.admin.done("/api/v1/admin/moderators", &json!({"username": "mod-one"})).await;
-        self.whotbox.sign_in("mod-one", made["temporary_password"].as_str().unwrap()).await
+        self.moderator_named("mod-one").await
+    }
+
+    async fn moderator_named(&self, name: &str) -> Person {
+        let made = self.cast.admin.done("/api/v1/admin/moderators", &json!({ "username": name })).await;
+        self.whotbox.sign_in(name, made["temporary_password"].as_str().unwrap()).await
     }
 }
 

@@ -50,4 +50,4 @@ pub mod upstream;
 mod work;
 
 /// The schema version of this program: the number of its last migration.
-pub const SCHEMA: i64 = 3;
+pub const SCHEMA: i64 = 4;

@@ -22,7 +22,7 @@ use crate::upstream::{Applied, Greeting, Report, Upstream};
 use crate::work::Work;
 
 /// The lowest schema of central that this program can work with.
-const NEEDS: i64 = 2;
+const NEEDS: i64 = 4;
 
 /// The answers to one pipelined transaction.
 type Answers<'a> = Pin<Box<dyn Future<Output = Vec<Result<(), tokio_postgres::Error>>> + Send + 'a>>;

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -156,21 +156,66 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Central's clock agrees or disagrees with the wall clock.
     fn witness(&self, _agrees: bool) {}
+
+    /// Whether central's clock disagrees with the wall clock.
+    fn contradicted(&self) -> bool {
+        false
+    }
+
+    /// A person has compared the clock with their own and says that it is right.
+    fn confirm(&self) {}
+
+    /// A moment that a trusted clock has shown: untrusted time does not go below it.
+    fn floor(&self, _mark: Timestamp) {}
 }
 
-/// Central's word on the wall clock.
-const UNHEARD: u8 = 0;
-/// See [`UNHEARD`].
-const AGREES: u8 = 1;
-/// See [`UNHEARD`].
-const DISAGREES: u8 = 2;
+/// How far two clocks may be apart and still vouch for each other: retention is counted in days, and an answer of
+/// central's may take half a minute.
+pub const AGREEMENT: Duration = Duration::from_secs(120);
 
-/// The machine's clocks. Wall time is trusted while it was set from the network or central's clock agrees with it,
-/// and never while central's disagrees.
+/// Judges whether the wall clock can be trusted, from what it and the monotonic clock show. Pure, so that a test can
+/// set the clock.
+#[derive(Debug, Default)]
+struct Judge {
+    /// Central's word, if it has spoken since the last leap.
+    witness: Option<bool>,
+    /// A person's word since the last leap.
+    confirmed: bool,
+    /// Wall less monotonic, in microseconds, when last looked at.
+    offset: Option<i64>,
+    /// The sign of synchronisation that is about the clock before its last leap.
+    stale: Option<Sign>,
+    /// A trusted moment, and how long the clock had run by then.
+    floor: Option<(i64, i64)>,
+}
+
+/// When the clock was last set from the network.
+type Sign = std::time::SystemTime;
+
+impl Judge {
+    fn wall(&mut self, wall: i64, run: i64, sign: Option<Sign>) -> WallTime {
+        let offset = wall.saturating_sub(run);
+        let leap = self
+            .offset
+            .is_some_and(|before| u128::from(offset.saturating_sub(before).unsigned_abs()) > AGREEMENT.as_micros());
+        if leap {
+            // What vouched for the clock vouched for another one.
+            (self.witness, self.confirmed, self.stale) = (None, false, sign);
+        }
+        self.offset = Some(offset);
+        let synchronised = sign.is_some() && sign != self.stale;
+        let trusted = self.witness.unwrap_or(self.confirmed || synchronised);
+        let floor = self.floor.map_or(i64::MIN, |(mark, at)| mark.saturating_add(run.saturating_sub(at)));
+        WallTime { now: Timestamp(if trusted { wall } else { wall.max(floor) }), trusted }
+    }
+}
+
+/// The machine's clocks. Wall time is trusted while it was set from the network, central's clock agrees with it or a
+/// person has confirmed it; never while central's disagrees, nor after a leap until there is a new sign.
 #[derive(Debug)]
 pub struct SystemClock {
     started: std::time::Instant,
-    witness: AtomicU8,
+    judge: Mutex<Judge>,
 }
 
 impl SystemClock {
@@ -178,7 +223,15 @@ impl SystemClock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this file is the door that the rule sends everyone to")]
     pub fn new() -> Self {
-        Self { started: std::time::Instant::now(), witness: AtomicU8::new(UNHEARD) }
+        Self { started: std::time::Instant::now(), judge: Mutex::default() }
+    }
+
+    fn judge(&self) -> std::sync::MutexGuard<'_, Judge> {
+        self.judge.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn run(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_micros()).unwrap_or(i64::MAX)
     }
 }
 
@@ -194,29 +247,32 @@ const SYNCHRONISED: &str = "/run/systemd/timesync/synchronized";
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this file is the door that the rule sends everyone to")]
     fn wall(&self) -> WallTime {
+        let mut judge = self.judge();
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        WallTime {
-            now: Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX)),
-            trusted: match self.witness.load(Ordering::Relaxed) {
-                AGREES => true,
-                DISAGREES => false,
-                _ => std::path::Path::new(SYNCHRONISED).exists(),
-            },
-        }
+        let wall = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+        let sign = std::fs::metadata(SYNCHRONISED).and_then(|file| file.modified()).ok();
+        judge.wall(wall, self.run(), sign)
     }
 
     fn monotonic(&self) -> Instant {
         Instant(self.started.elapsed())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this file is the door that the rule sends everyone to")]
-    fn now(&self) -> Timestamp {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    fn witness(&self, agrees: bool) {
+        self.judge().witness = Some(agrees);
     }
 
-    fn witness(&self, agrees: bool) {
-        self.witness.store(if agrees { AGREES } else { DISAGREES }, Ordering::Relaxed);
+    fn contradicted(&self) -> bool {
+        self.judge().witness == Some(false)
+    }
+
+    fn confirm(&self) {
+        self.judge().confirmed = true;
+    }
+
+    fn floor(&self, mark: Timestamp) {
+        let run = self.run();
+        self.judge().floor = Some((mark.0, run));
     }
 }
 
@@ -257,6 +313,10 @@ impl Clock for ManualClock {
     fn monotonic(&self) -> Instant {
         Instant(*self.run.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
+
+    fn confirm(&self) {
+        self.trusted.store(true, Ordering::SeqCst);
+    }
 }
 
 #[cfg(test)]
@@ -269,5 +329,57 @@ mod tests {
         assert_eq!(serde_json::to_string(&time).unwrap(), "\"2026-11-22T10:15:30.123Z\"");
         assert_eq!(serde_json::from_str::<Timestamp>("\"2026-11-22T11:15:30.123+01:00\"").unwrap(), time);
         assert_eq!(Timestamp::from_micros(0).to_string(), "1970-01-01T00:00:00.000Z");
+    }
+    const SECOND: i64 = MICROS;
+    const HOUR: i64 = 3600 * SECOND;
+    const YEAR: i64 = 8766 * HOUR;
+    const NOW: i64 = 1_795_341_600 * SECOND;
+
+    fn sign(second: u64) -> Option<Sign> {
+        Some(std::time::UNIX_EPOCH + Duration::from_secs(second))
+    }
+
+    #[test]
+    fn a_clock_without_a_sign_is_not_trusted_whatever_it_shows() {
+        for wall in [NOW + 10 * YEAR, NOW - 5 * YEAR, 0, NOW] {
+            assert!(!Judge::default().wall(wall, 0, None).trusted);
+        }
+        assert!(Judge::default().wall(NOW, 0, sign(1)).trusted, "the control");
+    }
+
+    #[test]
+    fn a_leap_while_running_takes_every_sign_away_until_there_is_a_new_one() {
+        for leap in [HOUR, -HOUR, 10 * YEAR, -5 * YEAR] {
+            for how in 0..3 {
+                let mut judge = Judge::default();
+                let old = (how == 0).then(|| sign(1)).flatten();
+                judge.witness = (how == 1).then_some(true);
+                judge.confirmed = how == 2;
+                assert!(judge.wall(NOW, 0, old).trusted);
+                assert!(judge.wall(NOW + 60 * SECOND, 60 * SECOND, old).trusted, "time that passes is no leap");
+                assert!(!judge.wall(NOW + leap, 61 * SECOND, old).trusted, "leap {leap}, sign {how}");
+                assert!(!judge.wall(NOW + leap + SECOND, 62 * SECOND, old).trusted);
+                assert!(judge.wall(NOW + leap + 2 * SECOND, 63 * SECOND, sign(2)).trusted, "set from the network anew");
+            }
+        }
+    }
+
+    #[test]
+    fn central_overrules_every_other_sign() {
+        let mut judge = Judge { confirmed: true, ..Judge::default() };
+        judge.wall(NOW, 0, sign(1));
+        judge.witness = Some(false);
+        assert!(!judge.wall(NOW, SECOND, sign(1)).trusted);
+    }
+
+    #[test]
+    fn untrusted_time_runs_on_from_the_mark_and_trusted_time_may_be_below_it() {
+        let mut judge = Judge { floor: Some((NOW, 0)), ..Judge::default() };
+        assert_eq!(judge.wall(0, 5 * SECOND, None).now.micros(), NOW + 5 * SECOND);
+        assert_eq!(judge.wall(NOW + HOUR, 6 * SECOND, None).now.micros(), NOW + HOUR, "ahead of the mark it stands");
+        assert!(!judge.wall(NOW - HOUR, 7 * SECOND, None).trusted);
+        judge.witness = Some(true);
+        let lowered = judge.wall(NOW - HOUR + SECOND, 8 * SECOND, None);
+        assert_eq!(lowered, WallTime { now: Timestamp(NOW - HOUR + SECOND), trusted: true });
     }
 }

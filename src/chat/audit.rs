@@ -10,6 +10,7 @@ use crate::base::id::{AuditId, ConversationId, UserId};
 use crate::base::text::Reason;
 use crate::base::time::Timestamp;
 use crate::chat::records::{AUDIT_BY_CONVERSATION, AUDIT_BY_MODERATOR, AUDIT_BY_SEQ, Audit};
+use crate::chat::scope::Scope;
 use crate::identity::access::Caller;
 use crate::store::fault::Fault;
 use crate::store::key::Key;
@@ -32,6 +33,12 @@ pub enum Action {
     ReviewRefused,
     /// A participant reported a message; here the participant stands in the moderator's place.
     Reported,
+    /// A moderator asked for the release of a hold; a second one must grant it.
+    ReleaseRequested,
+    /// An asked-for release was taken back.
+    ReleaseWithdrawn,
+    /// An admin confirmed that the clock is right; here the admin stands in the moderator's place.
+    ClockConfirmed,
 }
 
 impl Action {
@@ -45,6 +52,9 @@ impl Action {
             Self::Export => "export",
             Self::ReviewRefused => "review_refused",
             Self::Reported => "reported",
+            Self::ReleaseRequested => "release_requested",
+            Self::ReleaseWithdrawn => "release_withdrawn",
+            Self::ClockConfirmed => "clock_confirmed",
         }
     }
 }
@@ -90,6 +100,7 @@ impl Code {
 #[derive(Debug, Clone)]
 pub(in crate::chat) struct Deed {
     pub(in crate::chat) conversation: Option<ConversationId>,
+    pub(in crate::chat) subject: Option<Scope>,
     pub(in crate::chat) moderator: UserId,
     pub(in crate::chat) action: Action,
     pub(in crate::chat) code: Code,
@@ -105,6 +116,8 @@ pub struct Entry {
     pub seq: u64,
     /// The conversation.
     pub conversation_id: Option<ConversationId>,
+    /// What it is about beyond one conversation.
+    pub subject: Option<Scope>,
     /// Who did it.
     pub moderator_id: UserId,
     /// What.
@@ -127,6 +140,7 @@ impl From<Audit> for Entry {
             id: row.id,
             seq: row.seq,
             conversation_id: row.conversation_id,
+            subject: row.subject,
             moderator_id: row.moderator_id,
             action: row.action,
             code: row.code,
@@ -178,6 +192,7 @@ pub(in crate::chat) fn note(tx: &mut Tx<'_>, now: Timestamp, deed: Deed) -> Resu
         id: tx.entropy().id(now),
         seq: before.seq.saturating_add(1),
         conversation_id: deed.conversation,
+        subject: deed.subject,
         moderator_id: deed.moderator,
         action: deed.action,
         code: deed.code,
@@ -193,17 +208,23 @@ pub(in crate::chat) fn note(tx: &mut Tx<'_>, now: Timestamp, deed: Deed) -> Resu
 
 fn hash(row: &Audit) -> [u8; 32] {
     let conversation = row.conversation_id.map(|id| id.raw().binding()).unwrap_or_default();
-    sha256(&[
+    let subject = row.subject.map(|subject| subject.text());
+    let seq = row.seq.to_be_bytes();
+    let (id, moderator, at) = (row.id.raw().binding(), row.moderator_id.raw().binding(), row.at.micros().to_be_bytes());
+    let mut parts: Vec<&[u8]> = vec![
         &row.prev_hash,
-        &row.id.raw().binding(),
-        &row.seq.to_be_bytes(),
+        &id,
+        &seq,
         &conversation,
-        &row.moderator_id.raw().binding(),
+        &moderator,
         row.action.name().as_bytes(),
         row.code.name().as_bytes(),
         row.reason.as_str().as_bytes(),
-        &row.at.micros().to_be_bytes(),
-    ])
+        &at,
+    ];
+    // Links of the time before there were subjects keep their hashes.
+    parts.extend(subject.as_deref().map(str::as_bytes));
+    sha256(&parts)
 }
 
 /// The end of the chain.

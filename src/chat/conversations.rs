@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::base::id::{ConversationId, UserId};
 use crate::base::text::Reason;
 use crate::base::time::Timestamp;
+use crate::chat::blocks;
 use crate::chat::error::Error;
+use crate::chat::hold::Asked;
+use crate::chat::records::holds::Block;
 use crate::chat::records::{CONVERSATION_BY_PAIR, CONVERSATION_BY_USER, Conversation, Hold};
 use crate::customer::relationships;
 use crate::identity::access::{Caller, Player};
@@ -28,6 +31,12 @@ pub struct ConversationInfo {
     pub customer_id: UserId,
     /// The legal hold; for staff alone.
     pub hold: HoldInfo,
+    /// Which holds stand over it now: its own, its relationship's, its distributor's; for staff alone.
+    pub held_by: Vec<&'static str>,
+    /// The release of its own hold that waits for a second moderator; for staff alone.
+    pub release: Option<Asked>,
+    /// The asking participant has blocked the other.
+    pub blocked: bool,
     /// The number of its last message; 0 before the first.
     pub last_seq: u64,
     /// When the last message was written.
@@ -55,6 +64,13 @@ pub struct HoldInfo {
     pub grace_until: Option<Timestamp>,
 }
 
+impl From<Hold> for HoldInfo {
+    fn from(hold: Hold) -> Self {
+        let Hold { active, reason, placed_by, placed_at, grace_until, .. } = hold;
+        Self { active, reason, placed_by, placed_at, grace_until }
+    }
+}
+
 impl Conversation {
     /// The other participant; nothing for one who has no part in it.
     pub(in crate::chat) fn other(&self, user: UserId) -> Option<UserId> {
@@ -70,19 +86,16 @@ impl Conversation {
         if user == self.distributor_id { &mut self.unread_by_distributor } else { &mut self.unread_by_customer }
     }
 
-    /// Whether nothing of it may be destroyed now: under hold, or within the grace after one.
-    pub(in crate::chat) fn protected(&self, now: Timestamp) -> bool {
-        self.hold.active || self.hold.grace_until.is_some_and(|until| now < until)
-    }
-
     pub(in crate::chat) fn shown_to(mut self, user: Option<UserId>) -> ConversationInfo {
         let unread = user.filter(|user| self.other(*user).is_some()).map_or(0, |user| *self.unread_by(user));
-        let Hold { active, reason, placed_by, placed_at, grace_until, .. } = self.hold;
         ConversationInfo {
             id: self.id,
             distributor_id: self.distributor_id,
             customer_id: self.customer_id,
-            hold: HoldInfo { active, reason, placed_by, placed_at, grace_until },
+            hold: self.hold.into(),
+            held_by: Vec::new(),
+            release: None,
+            blocked: false,
             last_seq: self.last_seq,
             last_message_at: self.last_message_at,
             archived: self.archived,
@@ -139,7 +152,7 @@ pub fn of_participant(
     caller: &Caller,
     id: ConversationId,
 ) -> Result<ConversationInfo, Error> {
-    Ok(joined(read, caller.id(), id)?.shown_to(Some(caller.id())))
+    Ok(shown(read, joined(read, caller.id(), id)?, caller.id())?)
 }
 
 /// The caller's conversations; [`Page::newest`] gives the last active first.
@@ -148,7 +161,16 @@ pub fn of_participant(
 /// [`Fault`] where they cannot be read.
 pub fn of_user(read: &(impl Read + ?Sized), caller: &Caller, page: &Page) -> Result<Listed<ConversationInfo>, Fault> {
     let rows = read.list_by::<Conversation>(CONVERSATION_BY_USER, &Key::of(caller.id()), page)?;
-    Ok(rows.map(|row| row.shown_to(Some(caller.id()))))
+    let mut items = Vec::with_capacity(rows.items.len());
+    for row in rows.items {
+        items.push(shown(read, row, caller.id())?);
+    }
+    Ok(Listed { items, next: rows.next })
+}
+
+fn shown(read: &(impl Read + ?Sized), row: Conversation, user: UserId) -> Result<ConversationInfo, Fault> {
+    let blocked = read.get::<Block>(&Block::place(row.id, user))?.is_some();
+    Ok(ConversationInfo { blocked, ..row.shown_to(Some(user)) })
 }
 
 /// Whether the two of a conversation may write to each other now.
@@ -157,7 +179,8 @@ pub fn of_user(read: &(impl Read + ?Sized), caller: &Caller, page: &Page) -> Res
 /// [`Error::NotFound`] for one who has no part in it.
 pub fn may_write(read: &(impl Read + ?Sized), caller: &Caller, id: ConversationId) -> Result<bool, Error> {
     let row = joined(read, caller.id(), id)?;
-    Ok(relationships::entitled(read, row.distributor_id, row.customer_id)?)
+    let entitled = relationships::entitled(read, row.distributor_id, row.customer_id)?;
+    Ok(entitled && blocks::of(read, &row)?.is_empty())
 }
 
 /// The row, for one who takes part.

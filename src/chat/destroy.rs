@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::base::id::MessageId;
 use crate::base::time::Timestamp;
 use crate::chat::error::Error;
+use crate::chat::hold;
 use crate::chat::records::{Conversation, MESSAGE_BY_BUCKET, MESSAGE_DEAD, Message, StoredCopy};
 use crate::chat::seal::bucket::{BucketId, Kind};
 use crate::chat::seal::keyring::Keyring;
@@ -229,7 +230,8 @@ fn is_emptied(tx: &Tx<'_>, now: Timestamp, id: BucketId, lost: &BTreeSet<Message
             }
             // One that cannot be opened goes with its bucket, but not while a hold stands over it.
             let conversation = tx.get::<Conversation>(&Key::of(row.conversation_id))?;
-            if !lost.contains(&row.id) || conversation.is_none_or(|conversation| conversation.protected(now)) {
+            let held = conversation.map_or(Ok(true), |conversation| hold::protects(tx, &conversation, now))?;
+            if !lost.contains(&row.id) || held {
                 return Ok(false);
             }
         }

@@ -4,11 +4,12 @@
 use crate::base::id::UserId;
 use crate::base::time::{Timestamp, WallTime};
 use crate::chat::error::Error;
+use crate::chat::hold;
 use crate::chat::messages::{unlist, visible};
 use crate::chat::records::{CONVERSATION_BY_USER, Conversation};
 use crate::store::fault::Fault;
 use crate::store::key::Key;
-use crate::store::page::{MAX_PAGE, Page};
+use crate::store::page::Page;
 use crate::store::read::{Read, ReadExt};
 use crate::store::tx::Tx;
 
@@ -18,18 +19,7 @@ use crate::store::tx::Tx;
 /// # Errors
 /// [`Fault`] where it cannot be read.
 pub fn held(read: &(impl Read + ?Sized), wall: WallTime, user: UserId) -> Result<bool, Fault> {
-    let mut page = Page::first(MAX_PAGE);
-    loop {
-        let listed = read.list_by::<Conversation>(CONVERSATION_BY_USER, &Key::of(user), &page)?;
-        let covers = |row: &Conversation| row.protected(wall.now) || (!wall.trusted && row.hold.grace_until.is_some());
-        if listed.items.iter().any(covers) {
-            return Ok(true);
-        }
-        match listed.next {
-            Some(next) => page = page.after(Some(next)),
-            None => return Ok(false),
-        }
-    }
+    hold::over_user(read, wall, user)
 }
 
 /// Takes the messages of a user's conversations from both participants' lists, at most `page.limit` of them; where the

@@ -23,6 +23,18 @@ pub enum Error {
     /// The conversation is under hold already.
     #[error("already held")]
     AlreadyHeld,
+    /// Whoever asked for a release cannot grant it: a second moderator must.
+    #[error("a second moderator must grant it")]
+    SecondModerator,
+    /// The caller has blocked the other, and so may not write either.
+    #[error("the caller has blocked the other")]
+    Blocked,
+    /// A moderator's access to a conversation has lapsed, or never was.
+    #[error("the access has lapsed")]
+    Lapsed,
+    /// The time that an admin names is not what the clock shows, or central's clock contradicts it.
+    #[error("the clock shows another time")]
+    ClockDiffers,
     /// The conversation is under no hold.
     #[error("not held")]
     NotHeld,
@@ -70,6 +82,10 @@ impl AsFault for Error {
             | Self::OwnMessage
             | Self::AlreadyHeld
             | Self::NotHeld
+            | Self::SecondModerator
+            | Self::Blocked
+            | Self::Lapsed
+            | Self::ClockDiffers
             | Self::TooManyReviews(_)
             | Self::TooLarge
             | Self::Integrity

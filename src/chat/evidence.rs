@@ -48,7 +48,8 @@ Evidence of one conversation, made by a Whot box.
 
 messages.json holds the archive's copies. A message with \"error\" could not be opened: what is stored was changed.
 audits.json holds the links of the audit chain that concern this conversation. A link's hash is SHA-256 over, each
-preceded by its length in eight bytes: prev_hash, id, seq, conversation id, moderator id, action, code, reason, at.
+preceded by its length in eight bytes: prev_hash, id, seq, conversation id, moderator id, action, code, reason, at,
+and the subject where there is one.
 ";
 
 impl Service {
@@ -148,6 +149,7 @@ fn about(conversation: &ConversationInfo, now: Timestamp) -> Value {
             "placed_at": hold.placed_at,
             "grace_until": hold.grace_until,
         },
+        "held_by": conversation.held_by,
         "exported_at": now,
     })
 }
@@ -172,6 +174,7 @@ pub fn link(entry: &Entry) -> Value {
         "id": entry.id,
         "seq": entry.seq,
         "conversation_id": entry.conversation_id,
+        "subject": entry.subject.map(|subject| subject.text()),
         "moderator_id": entry.moderator_id,
         "action": entry.action.name(),
         "code": entry.code.name(),

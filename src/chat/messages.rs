@@ -8,6 +8,7 @@ use crate::base::notice::Notice;
 use crate::base::text::{BadText, Reason};
 use crate::base::time::Timestamp;
 use crate::chat::audit::{self, Action, Code, Deed, Entry};
+use crate::chat::blocks;
 use crate::chat::conversations::joined;
 use crate::chat::error::Error;
 use crate::chat::records::{Conversation, MESSAGE_BY_CLIENT, MESSAGE_VISIBLE, Message, StoredCopy};
@@ -49,7 +50,16 @@ pub(in crate::chat) fn may_send(
 ) -> Result<Conversation, Error> {
     let row = joined(read, user, conversation)?;
     let entitled = relationships::entitled(read, row.distributor_id, row.customer_id)?;
-    if entitled { Ok(row) } else { Err(Error::NotEntitled) }
+    if !entitled {
+        return Err(Error::NotEntitled);
+    }
+    let blocked_by = blocks::of(read, &row)?;
+    match blocked_by.contains(&user) {
+        true => Err(Error::Blocked),
+        false if blocked_by.is_empty() => Ok(row),
+        // Whoever was blocked is not told so.
+        false => Err(Error::NotEntitled),
+    }
 }
 
 /// The message that a sender sent under a client's own id before.
@@ -202,6 +212,7 @@ pub fn report(
     }
     let deed = Deed {
         conversation: Some(message.conversation_id),
+        subject: None,
         moderator: caller.id(),
         action: Action::Reported,
         code: Code::Report,

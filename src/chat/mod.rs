@@ -11,6 +11,7 @@
 //! wiped when dropped, and nothing but [`seal::Sealed`] can be stored. Knows no HTTP and no matches.
 
 pub mod audit;
+pub mod blocks;
 pub mod body;
 pub mod conversations;
 pub mod destroy;
@@ -22,12 +23,14 @@ pub mod messages;
 mod records;
 pub mod retention;
 pub mod review;
+pub mod scope;
 pub mod seal;
 pub mod service;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+pub mod timing;
 
 use crate::store::table::TableInfo;
 
@@ -38,5 +41,9 @@ pub fn tables() -> Vec<TableInfo> {
         TableInfo::of::<records::Conversation>(),
         TableInfo::of::<records::Message>(),
         TableInfo::of::<records::Audit>(),
+        TableInfo::of::<records::holds::WideHold>(),
+        TableInfo::of::<records::holds::Release>(),
+        TableInfo::of::<records::holds::Block>(),
+        TableInfo::of::<records::holds::TimeMark>(),
     ]
 }

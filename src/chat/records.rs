@@ -10,12 +10,16 @@ use crate::base::id::{AuditId, ConversationId, MessageId, UserId};
 use crate::base::text::Reason;
 use crate::base::time::Timestamp;
 use crate::chat::audit::{Action, Code};
+use crate::chat::scope::Scope;
 use crate::chat::seal::bucket::BucketId;
 use crate::chat::seal::{CopyKind, Sealed};
 use crate::store::columns::{bytes, bytes_or_null, column, nullable, number, text, text_or_null, time, time_or_null};
+use crate::store::fault::Fault;
 use crate::store::index::{Index, Indexes};
 use crate::store::key::Key;
-use crate::store::record::{Record, TableId, Upstream};
+use crate::store::record::{Record, TableId, Upstream, decode_body};
+
+pub(in crate::chat) mod holds;
 
 /// A conversation between a distributor and a customer. There is one for each pair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +50,13 @@ pub(in crate::chat) struct Hold {
     pub(in crate::chat) grace_until: Option<Timestamp>,
     /// Some of its messages are past their time and kept because of a hold.
     pub(in crate::chat) parked: bool,
+}
+
+impl Hold {
+    /// Whether nothing under it may be destroyed now: it stands, or its grace is not over.
+    pub(in crate::chat) fn protects(&self, now: Timestamp) -> bool {
+        self.active || self.grace_until.is_some_and(|until| now < until)
+    }
 }
 
 /// The pair; there is one conversation for each.
@@ -299,6 +310,8 @@ pub(in crate::chat) struct Audit {
     /// Dense from 1.
     pub(in crate::chat) seq: u64,
     pub(in crate::chat) conversation_id: Option<ConversationId>,
+    /// What it is about beyond one conversation.
+    pub(in crate::chat) subject: Option<Scope>,
     pub(in crate::chat) moderator_id: UserId,
     pub(in crate::chat) action: Action,
     pub(in crate::chat) code: Code,
@@ -307,6 +320,39 @@ pub(in crate::chat) struct Audit {
     /// The link before; zero before the first.
     pub(in crate::chat) prev_hash: [u8; 32],
     pub(in crate::chat) hash: [u8; 32],
+}
+
+/// A link as version 1 stored it: holds were on conversations alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::chat) struct AuditV1 {
+    pub(in crate::chat) id: AuditId,
+    pub(in crate::chat) seq: u64,
+    pub(in crate::chat) conversation_id: Option<ConversationId>,
+    pub(in crate::chat) moderator_id: UserId,
+    pub(in crate::chat) action: Action,
+    pub(in crate::chat) code: Code,
+    pub(in crate::chat) reason: Reason,
+    pub(in crate::chat) at: Timestamp,
+    pub(in crate::chat) prev_hash: [u8; 32],
+    pub(in crate::chat) hash: [u8; 32],
+}
+
+impl From<AuditV1> for Audit {
+    fn from(row: AuditV1) -> Self {
+        Self {
+            id: row.id,
+            seq: row.seq,
+            conversation_id: row.conversation_id,
+            subject: None,
+            moderator_id: row.moderator_id,
+            action: row.action,
+            code: row.code,
+            reason: row.reason,
+            at: row.at,
+            prev_hash: row.prev_hash,
+            hash: row.hash,
+        }
+    }
 }
 
 /// The chain's order.
@@ -318,6 +364,7 @@ pub(in crate::chat) const AUDIT_BY_MODERATOR: Index = Index::ordered(3);
 
 impl Record for Audit {
     const TABLE: TableId = TableId { number: 62, name: "chat.audits" };
+    const VERSION: u8 = 2;
     const UPSTREAM: Option<Upstream> = Some(Upstream { table: &AUDITS, lane: Lane::Urgent });
 
     fn key(&self) -> Key {
@@ -332,6 +379,13 @@ impl Record for Audit {
         to.add(AUDIT_BY_MODERATOR, &Key::of(self.moderator_id).time(self.at));
     }
 
+    fn upgrade(version: u8, body: &[u8]) -> Result<Self, Fault> {
+        match version {
+            1 => decode_body::<AuditV1>(Self::TABLE, body).map(Self::from),
+            _ => Err(Fault::Newer { table: Self::TABLE.name, version }),
+        }
+    }
+
     fn upstream_row(&self) -> Vec<Value> {
         vec![
             number(self.seq),
@@ -343,6 +397,7 @@ impl Record for Audit {
             time(self.at),
             bytes(self.prev_hash),
             bytes(self.hash),
+            text_or_null(self.subject.map(|subject| subject.text())),
         ]
     }
 }
@@ -361,6 +416,7 @@ static AUDITS: Table = Table {
         column("at", Type::Time),
         column("prev_hash", Type::Bytes),
         column("hash", Type::Bytes),
+        nullable("subject", Type::Text),
     ],
 };
 

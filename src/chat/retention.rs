@@ -11,6 +11,7 @@ use crate::base::id::{ConversationId, MessageId};
 use crate::base::time::Timestamp;
 use crate::chat::destroy::{self, AT_ONCE, Destroyed, Move};
 use crate::chat::error::Error;
+use crate::chat::hold;
 use crate::chat::messages::unlist;
 use crate::chat::records::{
     CONVERSATION_RELEASED, Conversation, MESSAGE_BY_EXPIRY, MESSAGE_PARKED, MESSAGE_UNDATED, Message,
@@ -30,6 +31,8 @@ use crate::store::writer::Store;
 pub const EVERY: Duration = Duration::from_secs(20);
 /// Scrubbing starts after this part of the shred window, so that a failed try is followed by others within it.
 const SCRUB_AFTER: u32 = 3;
+/// Released conversations of one step.
+const RELEASED_AT_ONCE: usize = 50;
 /// Why nothing is decided while the clock cannot be trusted.
 pub const CLOCK: &str = "the clock is not known to be right";
 
@@ -162,7 +165,7 @@ pub fn dry_run(service: &Service, read: &impl Read) -> Result<Tally, Fault> {
 
 fn is_protected(read: &(impl Read + ?Sized), id: ConversationId, now: Timestamp) -> Result<bool, Fault> {
     // A message without its conversation is damage, and damage is no reason to destroy.
-    Ok(read.get::<Conversation>(&Key::of(id))?.is_none_or(|conversation| conversation.protected(now)))
+    read.get::<Conversation>(&Key::of(id))?.map_or(Ok(true), |conversation| hold::protects(read, &conversation, now))
 }
 
 /// Messages that holds keep past their time.
@@ -188,11 +191,16 @@ fn oldest_due(service: &Service, store: &Store) -> Option<Timestamp> {
 
 async fn batch(service: &Service, store: &Store, conditions: Conditions) -> Result<Report, Error> {
     let wall = service.clock.wall();
-    let waiting = if wall.trusted { conditions.holds_unknown } else { Some(CLOCK) };
+    service.keep_time(store).await?;
+    let unknown = conditions
+        .holds_unknown
+        .map_or_else(|| service.holds_unknown(&store.read()?, wall.now), |why| Ok(Some(why)))?;
+    let waiting = if wall.trusted { unknown } else { Some(CLOCK) };
     let mut report = Report { waiting, ..Report::default() };
     if report.waiting.is_none() {
         let archive = service.settings.archive;
-        report.more = store.write(move |tx, _| prepare(tx, wall.now, archive)).await?;
+        let released = released(&store.read()?, wall.now)?;
+        report.more = store.write(move |tx, _| prepare(tx, wall.now, archive, &released)).await?;
         let due = due(&store.read()?, wall.now)?;
         report.more |= due.len() == AT_ONCE;
         report.tally = decide(service, store, wall.now, due).await?;
@@ -204,9 +212,30 @@ async fn batch(service: &Service, store: &Store, conditions: Conditions) -> Resu
     Ok(report)
 }
 
+/// Conversations with parked messages that no hold protects any more. Those that a wider hold keeps stand in the same
+/// list, so it is walked here and not within a transaction.
+fn released(read: &impl Read, now: Timestamp) -> Result<Vec<ConversationId>, Fault> {
+    let (mut found, mut page) = (Vec::new(), Page::first(MAX_PAGE));
+    loop {
+        let rows = read.list_by::<Conversation>(CONVERSATION_RELEASED, &Key::new(), &page)?;
+        for row in &rows.items {
+            if !hold::protects(read, row, now)? {
+                found.push(row.id);
+            }
+            if found.len() == RELEASED_AT_ONCE {
+                return Ok(found);
+            }
+        }
+        match rows.next {
+            Some(next) => page = page.after(Some(next)),
+            None => return Ok(found),
+        }
+    }
+}
+
 /// Dates messages from a time without a trusted clock, and takes messages out of holds that are over. Returns whether
 /// there are more of them.
-fn prepare(tx: &mut Tx<'_>, now: Timestamp, archive: Duration) -> Result<bool, Fault> {
+fn prepare(tx: &mut Tx<'_>, now: Timestamp, archive: Duration, released: &[ConversationId]) -> Result<bool, Fault> {
     let undated = tx.list_by::<Message>(MESSAGE_UNDATED, &Key::new(), &Page::first(AT_ONCE))?;
     let mut more = undated.next.is_some();
     for mut row in undated.items {
@@ -214,9 +243,14 @@ fn prepare(tx: &mut Tx<'_>, now: Timestamp, archive: Duration) -> Result<bool, F
         row.expires_at = now.plus(archive);
         tx.put(&row)?;
     }
-    let released = tx.list_by::<Conversation>(CONVERSATION_RELEASED, &Key::new(), &Page::first(AT_ONCE))?.items;
-    for mut conversation in released.into_iter().filter(|row| !row.protected(now)).take(1) {
-        let kept = tx.list_by::<Message>(MESSAGE_PARKED, &Key::of(conversation.id), &Page::first(AT_ONCE))?;
+    let mut room = AT_ONCE;
+    for id in released {
+        let Some(mut conversation) = tx.get::<Conversation>(&Key::of(*id))? else { continue };
+        if hold::protects(tx, &conversation, now)? || room == 0 {
+            continue;
+        }
+        let kept = tx.list_by::<Message>(MESSAGE_PARKED, &Key::of(conversation.id), &Page::first(room))?;
+        room = room.saturating_sub(kept.items.len());
         for mut row in kept.items {
             row.parked = false;
             tx.put(&row)?;

@@ -14,11 +14,12 @@ use crate::base::time::Timestamp;
 use crate::chat::audit::{self, Action, Code, Deed};
 use crate::chat::conversations::ConversationInfo;
 use crate::chat::error::Error;
-use crate::chat::records::{CONVERSATION_BY_USER, Conversation, MESSAGE_BY_SEQ, Message};
+use crate::chat::hold;
+use crate::chat::records::{Audit, CONVERSATION_BY_USER, Conversation, MESSAGE_BY_SEQ, Message};
 use crate::identity::access::Moderator;
 use crate::store::fault::Fault;
 use crate::store::key::Key;
-use crate::store::page::{Listed, Page};
+use crate::store::page::{Listed, MAX_PAGE, Page};
 use crate::store::read::{Read, ReadExt};
 use crate::store::tx::Tx;
 
@@ -26,6 +27,11 @@ use crate::store::tx::Tx;
 pub const MAX_CONVERSATIONS: usize = 30;
 /// The span of that limit.
 pub const WINDOW: Duration = Duration::from_secs(3600);
+
+/// How long a moderator may read on under one audit row (issue 5).
+pub const ACCESS: Duration = Duration::from_secs(30 * 60);
+/// Conversations that one search looks at; it goes on from its cursor.
+const MAX_SEARCHED: usize = 5 * MAX_PAGE;
 
 /// Why a conversation is opened.
 #[derive(Debug, Clone)]
@@ -68,6 +74,7 @@ pub(in crate::chat) fn admit(
     let again = opened.clone().any(|entry| entry.conversation_id == Some(id));
     let deed = |action| Deed {
         conversation: Some(id),
+        subject: None,
         moderator: moderator.id(),
         action,
         code: grounds.code,
@@ -95,19 +102,68 @@ pub(in crate::chat) fn archived(
     Ok(rows)
 }
 
-/// All conversations, or one participant's: ids, counts and hold state, no content.
+/// Until when a moderator may read a conversation under an audit row.
+///
+/// # Errors
+/// [`Error::Lapsed`] where it is no review of this conversation by this moderator, or older than [`ACCESS`].
+pub(in crate::chat) fn access(
+    read: &(impl Read + ?Sized),
+    now: Timestamp,
+    moderator: &Moderator,
+    id: ConversationId,
+    audit: AuditId,
+) -> Result<Timestamp, Error> {
+    let row = read.get::<Audit>(&Key::of(audit))?.ok_or(Error::Lapsed)?;
+    let own = row.moderator_id == moderator.id() && row.conversation_id == Some(id) && row.action == Action::Review;
+    let until = row.at.plus(ACCESS);
+    // A clock that was set back must not open again what has lapsed.
+    if own && row.at <= now && now < until { Ok(until) } else { Err(Error::Lapsed) }
+}
+
+/// What a moderator looks for. What a message says is never looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Search {
+    /// Of one participant.
+    pub participant: Option<UserId>,
+    /// Something may have been written at this moment or later.
+    pub from: Option<Timestamp>,
+    /// Something may have been written before this moment.
+    pub to: Option<Timestamp>,
+}
+
+impl Search {
+    /// A conversation is looked for if the time between its opening and its last message touches the span.
+    fn finds(&self, row: &Conversation) -> bool {
+        let last = row.last_message_at.unwrap_or(row.created_at);
+        self.from.is_none_or(|from| last >= from) && self.to.is_none_or(|to| row.created_at < to)
+    }
+}
+
+/// Conversations by participant and time: ids, counts and hold state, no content. A page may hold fewer than asked for
+/// and still have a next one.
 ///
 /// # Errors
 /// [`Fault`] where they cannot be read.
 pub fn conversations(
     read: &(impl Read + ?Sized),
     _moderator: &Moderator,
-    participant: Option<UserId>,
+    search: &Search,
     page: &Page,
 ) -> Result<Listed<ConversationInfo>, Fault> {
-    let rows = match participant {
-        Some(user) => read.list_by::<Conversation>(CONVERSATION_BY_USER, &Key::of(user), page)?,
-        None => read.list::<Conversation>(&Key::new(), page)?,
-    };
-    Ok(rows.map(|row| row.shown_to(None)))
+    let (mut items, mut looked, mut at) = (Vec::new(), 0, page.clone());
+    loop {
+        at.limit = page.limit - items.len();
+        let rows = match search.participant {
+            Some(user) => read.list_by::<Conversation>(CONVERSATION_BY_USER, &Key::of(user), &at)?,
+            None => read.list::<Conversation>(&Key::new(), &at)?,
+        };
+        looked += rows.items.len().max(1);
+        for row in rows.items.into_iter().filter(|row| search.finds(row)) {
+            items.push(hold::for_staff(read, row)?);
+        }
+        if rows.next.is_none() || items.len() >= page.limit || looked >= MAX_SEARCHED {
+            return Ok(Listed { items, next: rows.next });
+        }
+        at.after = rows.next;
+    }
 }

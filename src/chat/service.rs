@@ -20,7 +20,7 @@ use crate::base::time::{Clock, Timestamp};
 use crate::chat::body::Body;
 use crate::chat::conversations::{ConversationInfo, joined};
 use crate::chat::error::Error;
-use crate::chat::hold;
+use crate::chat::hold::{self, Terms};
 use crate::chat::messages::{self, Draft, may_send, place_after, sent_before};
 use crate::chat::records::{Message, StoredCopy};
 use crate::chat::retention::Status;
@@ -49,8 +49,10 @@ pub struct Settings {
     pub archive: Duration,
     /// How soon a vanished copy is scrubbed at the latest.
     pub shred: Duration,
-    /// How long after the release of a hold nothing expires.
-    pub grace: Duration,
+    /// How holds are released.
+    pub release: Terms,
+    /// Central not heard for so long means that a hold may be pending; `None` never does.
+    pub offline: Option<Duration>,
 }
 
 /// What the service is opened with.
@@ -78,6 +80,8 @@ pub struct Service {
     pub(in crate::chat) signer: Signer,
     pseudonym: DigestKey,
     box_id: Uuid,
+    /// When central last answered, since the start.
+    pub(in crate::chat) heard: Mutex<Option<Timestamp>>,
     alarms: AtomicU64,
 }
 
@@ -127,6 +131,8 @@ pub struct Reviewed {
     pub messages: Listed<MessageInfo>,
     /// The audit row that was on the disk before anything was opened.
     pub audit_id: AuditId,
+    /// Until when it may be read on under this row.
+    pub access_until: Timestamp,
 }
 
 impl Service {
@@ -151,6 +157,7 @@ impl Service {
             signer: Signer::new(&master.derive(Purpose::Evidence)),
             pseudonym: master.derive(Purpose::Pseudonym),
             box_id,
+            heard: Mutex::new(None),
             alarms: AtomicU64::new(0),
         })
     }
@@ -272,11 +279,28 @@ impl Service {
         page: &Page,
     ) -> Result<Reviewed, Error> {
         let audit_id = self.admit(store, moderator, id, grounds).await?;
+        self.read_on(store, moderator, id, audit_id, page)
+    }
+
+    /// Goes on with a review that was noted, as long as the access under its audit row lasts.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Lapsed`].
+    pub fn read_on(
+        &self,
+        store: &Store,
+        moderator: &Moderator,
+        id: ConversationId,
+        audit_id: AuditId,
+        page: &Page,
+    ) -> Result<Reviewed, Error> {
         let read = store.read()?;
+        let access_until = review::access(&read, self.clock.now(), moderator, id, audit_id)?;
         Ok(Reviewed {
             conversation: hold::shown(&read, id)?,
             messages: review::archived(&read, id, page)?.map(|message| self.show(&message, CopyKind::Archive)),
             audit_id,
+            access_until,
         })
     }
 

@@ -16,11 +16,12 @@ use crate::chat::audit::{Action, Code};
 use crate::chat::body::Body;
 use crate::chat::conversations;
 use crate::chat::error::Error;
-use crate::chat::hold::{self, HoldChange, Placer};
+use crate::chat::hold::{self, HoldChange, Placer, Terms};
 use crate::chat::messages::{self, Receipt};
 use crate::chat::records::Message;
 use crate::chat::retention::{self, Conditions, Report};
 use crate::chat::review::Grounds;
+use crate::chat::scope::Scope;
 use crate::chat::seal::Open;
 use crate::chat::seal::file::KeyFileError;
 use crate::chat::service::{KEY_FILE, MessageInfo, Reviewed, Service, Settings, Setup, Text};
@@ -62,7 +63,12 @@ pub(in crate::chat) fn service(
         clock: clock.clone(),
         // A restart must not draw the same keys again.
         entropy: Arc::new(SeededEntropy::new(STARTS.fetch_add(1, Ordering::SeqCst))),
-        settings: Settings { archive: 90 * DAY, shred: Duration::from_secs(900), grace: 3 * DAY },
+        settings: Settings {
+            archive: 90 * DAY,
+            shred: Duration::from_secs(900),
+            release: Terms { grace: 3 * DAY, second_moderator: false },
+            offline: None,
+        },
     };
     Service::open(&MasterKey::new([master; 32]), setup, &store.read().unwrap())
 }
@@ -148,13 +154,21 @@ impl World {
     }
 
     pub(in crate::chat) async fn holds(&self) -> Result<HoldChange, Error> {
-        let (mods, id) = (self.mods.clone(), self.id);
-        self.store.write(move |tx, now| hold::place(tx, now, Placer::Moderator(&mods), id, why())).await
+        self.holds_on(Scope::Conversation(self.id)).await
+    }
+
+    pub(in crate::chat) async fn holds_on(&self, scope: Scope) -> Result<HoldChange, Error> {
+        let mods = self.mods.clone();
+        self.store.write(move |tx, now| hold::place(tx, now, Placer::Moderator(&mods), scope, why())).await
     }
 
     pub(in crate::chat) async fn releases(&self) -> Result<HoldChange, Error> {
-        let (mods, id, grace) = (self.mods.clone(), self.id, self.chat.settings.grace);
-        self.store.write(move |tx, now| hold::release(tx, now, Placer::Moderator(&mods), id, why(), grace)).await
+        self.releases_on(Scope::Conversation(self.id)).await
+    }
+
+    pub(in crate::chat) async fn releases_on(&self, scope: Scope) -> Result<HoldChange, Error> {
+        let (mods, terms) = (self.mods.clone(), self.chat.settings.release);
+        self.store.write(move |tx, now| hold::release(tx, now, Placer::Moderator(&mods), scope, why(), terms)).await
     }
 
     pub(in crate::chat) async fn runs(&self) -> Report {

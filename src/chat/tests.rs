@@ -198,7 +198,7 @@ async fn a_moderator_opens_thirty_conversations_an_hour_and_the_next_raises_an_a
             let conversation = Some(format!("other-{n}").parse().unwrap());
             let (action, code) = (audit::Action::Review, audit::Code::Audit);
             let reason = "a look at everything".parse().unwrap();
-            audit::note(tx, now, audit::Deed { conversation, moderator: mods, action, code, reason })?;
+            audit::note(tx, now, audit::Deed { conversation, subject: None, moderator: mods, action, code, reason })?;
         }
         Ok::<_, Error>(())
     });
@@ -218,7 +218,7 @@ async fn the_thirty_first_is_refused_and_noted_once() {
             let conversation = Some(format!("other-{n}").parse().unwrap());
             let (action, code) = (audit::Action::Review, audit::Code::Audit);
             let reason = "a look at everything".parse().unwrap();
-            audit::note(tx, now, audit::Deed { conversation, moderator: mods, action, code, reason })?;
+            audit::note(tx, now, audit::Deed { conversation, subject: None, moderator: mods, action, code, reason })?;
         }
         Ok::<_, Error>(())
     });

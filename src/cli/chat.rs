@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::chat::audit;
+use crate::chat::error::Error;
 use crate::chat::evidence::link;
 use crate::chat::seal::keyring::KeyringStatus;
 use crate::cli::control::Failure;
 use crate::store::page::{MAX_PAGE, Page};
 
 /// What can be asked about the chat.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChatRequest {
     /// How many keys there are, and under which derived key they lie.
@@ -26,6 +27,15 @@ pub enum ChatRequest {
     AuditVerify,
     /// Give out the audit trail.
     AuditExport,
+    /// How the clock stands.
+    ClockStatus,
+    /// The clock is right.
+    ClockConfirm {
+        /// What another clock shows.
+        time: String,
+        /// How that is known.
+        reason: String,
+    },
 }
 
 /// Does it.
@@ -41,6 +51,8 @@ pub async fn perform(app: &Arc<App>, request: ChatRequest) -> Result<Value, Fail
         },
         ChatRequest::AuditVerify => verify(app),
         ChatRequest::AuditExport => export(app),
+        ChatRequest::ClockStatus => clock(app),
+        ChatRequest::ClockConfirm { time, reason } => confirm(app, &time, &reason).await,
     }
 }
 
@@ -64,6 +76,37 @@ pub fn expiry(app: &App) -> Value {
         "blocked": status.blocked,
         "last_error": status.last_error,
     })
+}
+
+/// Who confirms the clock from the console of the box, on the audit trail.
+const CONSOLE: &str = "console";
+
+fn clock(app: &App) -> Result<Value, Failure> {
+    let read = app.store.read().map_err(broken_store)?;
+    let standing = app.chat.time(&read).map_err(broken_store)?;
+    Ok(json!({
+        "now": standing.wall.now,
+        "trusted": standing.wall.trusted,
+        "contradicted_by_central": standing.contradicted,
+        "mark": standing.mark,
+        "central_heard_at": standing.heard,
+    }))
+}
+
+async fn confirm(app: &App, time: &str, reason: &str) -> Result<Value, Failure> {
+    let usage =
+        |what: &str| Failure::usage(what, "whotbox clock confirm --time 2026-11-22T10:15:00Z --reason 'my watch'");
+    let named = time.parse().map_err(|_| usage("That is no time."))?;
+    let reason = reason.parse().map_err(|_| usage("A reason has 10 to 500 characters."))?;
+    let console = CONSOLE.parse().map_err(|_| usage("The console has no name."))?;
+    match app.chat.confirm_clock(&app.store, console, named, reason).await {
+        Ok(_) => clock(app),
+        Err(Error::ClockDiffers) => Err(Failure::failed(
+            format!("The box's clock shows {}.", app.clock.now()),
+            "Set the system's clock right, then confirm it.",
+        )),
+        Err(error) => Err(broken_store(error)),
+    }
 }
 
 fn broken_store(error: impl ToString) -> Failure {

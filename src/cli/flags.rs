@@ -52,6 +52,9 @@ pub enum Command {
     /// Check or give out the audit trail of moderation.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Look at the box's clock, or confirm that it is right: nothing is destroyed while it is not trusted.
+    #[command(subcommand)]
+    Clock(ClockCommand),
     /// Check a finished match's proof, or run rule vectors.
     Replay(ReplayArgs),
 }
@@ -72,6 +75,22 @@ pub enum AuditCommand {
     Verify(Output),
     /// Print the whole trail as JSON, with the key that evidence is checked with.
     Export,
+}
+
+/// `clock …`.
+#[derive(Debug, Subcommand)]
+pub enum ClockCommand {
+    /// What it shows, and whether it is trusted.
+    Status(Output),
+    /// Say that it is right; noted on the audit trail, until it leaps or the box stops.
+    Confirm {
+        /// What another clock shows now, as in 2026-11-22T10:15:00Z; within two minutes of the box's.
+        #[arg(long, value_name = "TIME")]
+        time: String,
+        /// How that is known; at least 10 characters.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 /// How to print.

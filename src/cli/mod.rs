@@ -27,7 +27,7 @@ use crate::base::time::SystemClock;
 use crate::cli::chat::ChatRequest;
 use crate::cli::control::{Failure, Request};
 use crate::cli::flags::{
-    AuditCommand, CentralArgs, Cli, Command, InitArgs, KeysCommand, Output, UpstreamCommand, UserCommand,
+    AuditCommand, CentralArgs, Cli, ClockCommand, Command, InitArgs, KeysCommand, Output, UpstreamCommand, UserCommand,
 };
 use crate::config::Config;
 use crate::config::secrets::OldVariables;
@@ -77,6 +77,10 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Audit(AuditCommand::Verify(output)) => about_chat(&config, ChatRequest::AuditVerify, &output).await,
         Command::Audit(AuditCommand::Export) => {
             about_chat(&config, ChatRequest::AuditExport, &Output { json: true }).await
+        }
+        Command::Clock(ClockCommand::Status(output)) => about_chat(&config, ChatRequest::ClockStatus, &output).await,
+        Command::Clock(ClockCommand::Confirm { time, reason }) => {
+            about_chat(&config, ChatRequest::ClockConfirm { time, reason }, &Output { json: false }).await
         }
         Command::Replay(_) => Ok(()),
     }

@@ -83,11 +83,11 @@ impl Running {
         })?;
         let running = Self { app, server, tls, first_password, stop, tasks: TaskTracker::new() };
         let app = &running.app;
-        running.begin(Replication::new(Arc::clone(app), link));
+        running.begin(Replication::new(Arc::clone(app), Arc::clone(&link)));
         running.begin(Housekeeping { store: app.store.clone(), log_retention: app.config.log_retention });
         running.begin(Games::new(Arc::clone(app)));
         running.begin(Bots::new(Arc::clone(app)));
-        running.begin(Retention { app: Arc::clone(app) });
+        running.begin(Retention { app: Arc::clone(app), link });
         running.begin(Erasure::new(Arc::clone(app)));
         running.begin(Watchdog { app: Arc::clone(app) });
         Ok(running)

@@ -13,11 +13,12 @@ use crate::base::id::{ConversationId, UserId};
 use crate::base::time::Timestamp;
 use crate::chat::conversations::{self, ConversationInfo};
 use crate::chat::error::Error;
+use crate::chat::{blocks, hold};
 use crate::http::conversations_socket;
 use crate::http::problem::{Code, Problem};
 use crate::http::reply::{self, Response};
 use crate::http::request::Req;
-use crate::http::route::{Resource, get, post, socket};
+use crate::http::route::{Resource, delete, get, post, socket};
 use crate::http::{auth, once};
 use crate::store::once::once as do_once;
 use crate::store::page::Page;
@@ -47,6 +48,15 @@ pub struct Conversation {
     /// Visible messages that the caller has not read; for participants.
     #[serde(skip_serializing_if = "Option::is_none")]
     unread_count: Option<u64>,
+    /// The caller has blocked the other; for participants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked: Option<bool>,
+    /// Which holds stand over it: `conversation`, `relationship`, `distributor`; for staff.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_by: Option<Vec<&'static str>>,
+    /// A release that waits for a second moderator; for staff.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release_requested: Option<Asked>,
     /// Messages that the archive has; for staff.
     #[serde(skip_serializing_if = "Option::is_none")]
     message_count: Option<u64>,
@@ -75,6 +85,23 @@ struct LegalHold {
     grace_until: Option<Timestamp>,
 }
 
+/// A release that waits for a second moderator.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Asked {
+    #[schema(value_type = String)]
+    requested_by: UserId,
+    #[schema(value_type = String, format = DateTime)]
+    requested_at: Timestamp,
+    reason: String,
+}
+
+impl From<hold::Asked> for Asked {
+    fn from(asked: hold::Asked) -> Self {
+        let hold::Asked { requested_by, requested_at, reason } = asked;
+        Self { requested_by, requested_at, reason: reason.into() }
+    }
+}
+
 impl Conversation {
     /// As its participants see it.
     #[must_use]
@@ -86,6 +113,9 @@ impl Conversation {
             legal_hold: None,
             last_message_at: info.last_message_at,
             unread_count: Some(info.unread),
+            blocked: Some(info.blocked),
+            held_by: None,
+            release_requested: None,
             message_count: None,
             excluded_messages: None,
             expiring_messages: None,
@@ -104,8 +134,11 @@ impl Conversation {
             placed_at: hold.placed_at,
             grace_until: hold.grace_until,
         };
+        let (held_by, release_requested) = (Some(info.held_by.clone()), info.release.clone().map(Asked::from));
         let message_count = Some(info.archived);
-        Self { legal_hold: Some(legal_hold), unread_count: None, message_count, ..Self::of(info) }
+        let legal_hold = Some(legal_hold);
+        let none = Self { unread_count: None, blocked: None, ..Self::of(info) };
+        Self { legal_hold, message_count, held_by, release_requested, ..none }
     }
 
     /// With what placing a hold did not save.
@@ -137,6 +170,12 @@ pub fn resource(app: &Arc<App>) -> Resource {
                 .list::<Conversation>()
                 .to(app, list),
             get("/api/v1/conversations/{id}", "One of the own conversations.").reply::<Conversation>(200).to(app, one),
+            post("/api/v1/conversations/{id}/block", "Block the other: neither writes while the block stands.")
+                .reply::<Conversation>(200)
+                .to(app, block),
+            delete("/api/v1/conversations/{id}/block", "Lift the own block.")
+                .reply::<Conversation>(200)
+                .to(app, unblock),
             socket("/api/v1/conversations/{id}/ws", "Messages, receipts and typing as they come.")
                 .query::<conversations_socket::Resume>()
                 .to(app, conversations_socket::open),
@@ -178,6 +217,24 @@ async fn one(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     Ok(reply::ok(&Conversation::of(info)))
 }
 
+async fn block(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    set_block(app, req, true).await
+}
+
+async fn unblock(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    set_block(app, req, false).await
+}
+
+/// Setting it twice is the same as once, so a repetition needs no record.
+async fn set_block(app: Arc<App>, req: Req, blocked: bool) -> Result<Response, Problem> {
+    let caller = auth::settled(&app, &req)?;
+    let id: ConversationId = req.param("id")?;
+    let by = caller.clone();
+    app.store.write(move |tx, now| blocks::set(tx, now, &by, id, blocked)).await.map_err(problem)?;
+    let read = app.store.read().map_err(auth::fault)?;
+    Ok(reply::ok(&Conversation::of(conversations::of_participant(&read, &caller, id).map_err(problem)?)))
+}
+
 /// What a refusal of chat's is to a client.
 #[must_use]
 pub fn problem(error: Error) -> Problem {
@@ -187,6 +244,10 @@ pub fn problem(error: Error) -> Problem {
         Error::OwnMessage => Code::OwnMessage.into(),
         Error::AlreadyHeld => Code::AlreadyHeld.into(),
         Error::NotHeld => Code::NotHeld.into(),
+        Error::SecondModerator => Code::SecondModerator.into(),
+        Error::Blocked => Code::Blocked.into(),
+        Error::Lapsed => Code::AccessLapsed.into(),
+        Error::ClockDiffers => Code::ClockDiffers.into(),
         Error::TooManyReviews(wait) => Problem::new(Code::TooManyRequests).retry_after(wait),
         Error::TooLarge => {
             Problem::new(Code::Conflict).detail("This conversation has more messages than one archive holds.")

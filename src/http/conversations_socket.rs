@@ -60,6 +60,11 @@ enum Frame<'a> {
     Typing {
         user_id: UserId,
     },
+    Presence {
+        user_id: UserId,
+        state: &'static str,
+        since: Timestamp,
+    },
     Pong,
     Ack {
         #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
@@ -98,7 +103,9 @@ pub async fn open(app: Arc<App>, req: Req) -> Result<Response, Problem> {
 async fn run(app: Arc<App>, caller: Caller, id: ConversationId, after: Option<MessageId>, mut session: Session) {
     let topics = [Topic::Conversation(id), Topic::User(caller.id()), Topic::Session(caller.session())];
     let mut signals: Subscription = app.hub.subscribe(&topics);
-    let mut seat = Seat { app, caller, id, cursor: 0, told: VecDeque::new(), typed: None };
+    // Whoever is here before the other subscribes is seen when it looks; whoever comes later is signalled.
+    let _here = app.hub.visit(id, caller.id(), app.clock.now());
+    let mut seat = Seat { app, caller, id, other: None, cursor: 0, told: VecDeque::new(), typed: None, online: false };
     // What was committed before the subscription is read here, what comes after it is signalled.
     if let Err(why) = seat.begin(&session, after) {
         session.close(why);
@@ -126,11 +133,15 @@ struct Seat {
     app: Arc<App>,
     caller: Caller,
     id: ConversationId,
+    /// The other of the pair, once it is known.
+    other: Option<UserId>,
     /// All messages up to this number have been sent, or had vanished.
     cursor: u64,
     /// Receipts told: the message, and whether it was that of reading.
     told: VecDeque<(MessageId, bool)>,
     typed: Option<Instant>,
+    /// Whether the other was told to be here.
+    online: bool,
 }
 
 impl Seat {
@@ -138,6 +149,8 @@ impl Seat {
         let read = self.app.store.read().map_err(|_| Close::Failed)?;
         auth::still(&self.caller, &read, self.app.clock.now())?;
         let info = conversations::of_participant(&read, &self.caller, self.id).map_err(|_| Close::Revoked)?;
+        self.other = [info.distributor_id, info.customer_id].into_iter().find(|user| *user != self.caller.id());
+        self.tell_company(session);
         match after {
             None => self.cursor = info.last_seq,
             Some(after) => {
@@ -186,9 +199,25 @@ impl Seat {
                 }
                 Ok(())
             }
+            Signal::Company(_) => {
+                self.tell_company(session);
+                Ok(())
+            }
             // Who may write is looked at with every message; the rest is not the chat's.
             Signal::Committed(Notice::Entitlement(_) | Notice::Game(_) | Notice::GameInvite(..))
             | Signal::Presence(_) => Ok(()),
+        }
+    }
+
+    /// Says whether the other has the conversation open, when that has changed.
+    fn tell_company(&mut self, session: &Session) {
+        let Some(user_id) = self.other else { return };
+        let here = self.app.hub.visiting(self.id, user_id);
+        if here.is_some() != self.online {
+            self.online = here.is_some();
+            let state = if self.online { "online" } else { "offline" };
+            let since = here.unwrap_or_else(|| self.app.clock.now());
+            session.send(&Frame::Presence { user_id, state, since });
         }
     }
 

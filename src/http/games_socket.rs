@@ -262,7 +262,8 @@ impl Table {
                 | Notice::Vanished(..)
                 | Notice::Entitlement(_),
             )
-            | Signal::Typing(..) => Ok(()),
+            | Signal::Typing(..)
+            | Signal::Company(_) => Ok(()),
         }
     }
 

@@ -39,6 +39,10 @@ pub struct Metrics {
     connected: Gauge,
     last_success: Gauge,
     clock_trusted: Gauge,
+    alarms: Counter<u64, AtomicU64>,
+    expiry_waiting: Gauge,
+    expiry_lag: Gauge,
+    expiry_blocked: Gauge,
 }
 
 impl Metrics {
@@ -61,6 +65,10 @@ impl Metrics {
             connected: Gauge::default(),
             last_success: Gauge::default(),
             clock_trusted: Gauge::default(),
+            alarms: Counter::default(),
+            expiry_waiting: Gauge::default(),
+            expiry_lag: Gauge::default(),
+            expiry_blocked: Gauge::default(),
         };
         registry.register("http_requests", "Requests answered", metrics.requests.clone());
         let (name, help) = ("http_request_duration", "Time to an answer");
@@ -75,6 +83,13 @@ impl Metrics {
         let (name, help) = ("replication_last_success_timestamp", "When central last confirmed anything");
         registry.register_with_unit(name, help, Unit::Seconds, metrics.last_success.clone());
         registry.register("clock_trusted", "1 while the wall clock is trusted", metrics.clock_trusted.clone());
+        registry.register("moderation_alarms", "Reviews refused, too many by one moderator", metrics.alarms.clone());
+        let (name, help) = ("expiry_waiting", "1 while nothing is destroyed, because clock or holds are not known");
+        registry.register(name, help, metrics.expiry_waiting.clone());
+        let (name, help) = ("expiry_lag", "Age of the oldest message that is due and neither destroyed nor held");
+        registry.register_with_unit(name, help, Unit::Seconds, metrics.expiry_lag.clone());
+        let (name, help) = ("expiry_blocked_buckets", "Keys that cannot be destroyed for a damaged held copy");
+        registry.register(name, help, metrics.expiry_blocked.clone());
         Self { registry, ..metrics }
     }
 
@@ -97,6 +112,11 @@ impl Metrics {
         self.queued.set(signed(figures.queued));
         self.sockets.set(signed(app.hub.subscriptions()));
         self.clock_trusted.set(app.clock.wall().trusted.into());
+        raise(&self.alarms, app.chat.alarms());
+        let expiry = app.chat.status();
+        self.expiry_waiting.set(expiry.waiting.is_some().into());
+        self.expiry_lag.set(expiry.oldest_due.map_or(0, |at| signed(app.clock.now().since(at).as_secs())));
+        self.expiry_blocked.set(signed(expiry.blocked));
         let known = link.status.known();
         self.connected.set(matches!(known.state, State::Live | State::CatchingUp).into());
         self.last_success.set(known.last_sync_at.map_or(0, |at| at.seconds()));

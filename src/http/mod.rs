@@ -52,6 +52,7 @@
 pub mod admin_users;
 pub mod auth;
 pub mod body;
+pub mod clock;
 pub mod connections;
 pub mod conversations;
 pub mod conversations_socket;
@@ -64,6 +65,7 @@ pub mod games;
 pub mod games_invites;
 pub mod games_socket;
 pub mod games_view;
+pub mod holds;
 pub mod identity;
 pub mod invites;
 pub mod links;

@@ -1,4 +1,4 @@
-//! Moderation: reviews, legal holds, the audit trail, and expiry by hand.
+//! Moderation: reviews, search, the audit trail, and expiry by hand. Legal holds are elsewhere.
 //!
 //! Staff alone come in here, and participants' routes never do: these are other functions over other copies. Whoever
 //! reviews can write nothing and marks nothing read.
@@ -11,28 +11,28 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::base::id::{AuditId, ConversationId, RawId, UserId};
-use crate::base::text::Reason;
+use crate::base::text::{Reason, Username};
 use crate::base::time::Timestamp;
 use crate::chat::audit::{self, Action, Code as ReasonCode, Entry};
 use crate::chat::error::Error;
-use crate::chat::hold::{self, HoldChange, Placer};
+use crate::chat::hold;
 use crate::chat::retention::{self, Conditions, Tally};
-use crate::chat::review::{self, Grounds};
+use crate::chat::review::{self, Grounds, Search};
 use crate::http::conversations::{Conversation, problem};
 use crate::http::messages::Message;
 use crate::http::problem::{Code, Problem};
 use crate::http::reply::{self, Response};
 use crate::http::request::Req;
-use crate::http::route::{Resource, delete, get, post};
+use crate::http::route::{Resource, get, post};
 use crate::http::{auth, once};
 use crate::identity::access::Moderator;
+use crate::identity::users;
 use crate::store::once::{Done, OnceKey, once as do_once};
 use crate::store::page::{MAX_PAGE, Page};
 
 /// Where all of this lives.
 const LIST: &str = "/api/v1/admin/moderation/conversations";
 const ONE: &str = "/api/v1/admin/moderation/conversations/{id}";
-const HOLD: &str = "/api/v1/admin/moderation/conversations/{id}/legal-hold";
 const EXPORT: &str = "/api/v1/admin/moderation/conversations/{id}/export";
 const AUDITS: &str = "/api/v1/admin/moderation/audits";
 const EXPIRY: &str = "/api/v1/admin/archive-expiry/run";
@@ -45,6 +45,8 @@ struct Why {
     reason: Option<String>,
     /// `report`, `legal`, `safety`, `support` or `audit`.
     code: Option<String>,
+    /// Instead of a reason: go on under this audit row of an own review, within 30 minutes of it.
+    audit_id: Option<String>,
     /// At most so many messages; 1000 if absent. `cursor` goes on from an earlier answer's `next_cursor`.
     limit: Option<String>,
 }
@@ -55,6 +57,12 @@ struct Why {
 struct Whose {
     /// One participant's.
     participant_id: Option<String>,
+    /// One participant's, by name.
+    username: Option<String>,
+    /// Something may have been written at this moment or later.
+    from: Option<String>,
+    /// Something may have been written before this moment.
+    to: Option<String>,
 }
 
 /// Which part of the trail is wanted.
@@ -63,14 +71,6 @@ struct Whose {
 struct Which {
     /// One conversation's.
     conversation_id: Option<String>,
-}
-
-/// Why a hold is placed or released.
-#[derive(Default, Deserialize, ToSchema)]
-struct HoldReason {
-    /// At least 10 characters.
-    #[schema(value_type = String, min_length = 10, max_length = 500)]
-    reason: Option<Reason>,
 }
 
 /// What a review shows.
@@ -82,7 +82,10 @@ struct Review {
     /// The audit row that was on the disk before anything was opened.
     #[schema(value_type = String)]
     audit_id: AuditId,
-    /// There are more; asking for them is another audited review.
+    /// Until when more can be asked for with `audit_id` instead of a reason.
+    #[schema(value_type = String, format = DateTime)]
+    access_until: Timestamp,
+    /// There are more: ask with this and with `audit_id`, or with a reason for another audited review.
     next_cursor: Option<String>,
 }
 
@@ -94,6 +97,8 @@ struct Audit {
     seq: u64,
     #[schema(value_type = Option<String>)]
     conversation_id: Option<ConversationId>,
+    /// What it is about beyond one conversation: `distributor:ID` or `relationship:ID:ID`.
+    subject: Option<String>,
     #[schema(value_type = String)]
     moderator_id: UserId,
     action: &'static str,
@@ -112,6 +117,7 @@ impl From<Entry> for Audit {
             id: entry.id,
             seq: entry.seq,
             conversation_id: entry.conversation_id,
+            subject: entry.subject.map(|subject| subject.text()),
             moderator_id: entry.moderator_id,
             action: entry.action.name(),
             code: entry.code.name(),
@@ -159,24 +165,13 @@ pub fn resource(app: &Arc<App>) -> Resource {
             get(ONE, "Open a conversation's archive; audited before anything is opened.")
                 .query::<Why>()
                 .reply::<Review>(200)
-                .refuses(&[Code::Forbidden, Code::Invalid, Code::BadCursor, Code::TooManyRequests])
+                .refuses(&[Code::Forbidden, Code::AccessLapsed, Code::Invalid, Code::BadCursor, Code::TooManyRequests])
                 .to(app, open),
             get(EXPORT, "Make one signed evidence archive, a tar file; audited as a review is.")
                 .query::<Why>()
                 .gives("application/x-tar")
                 .refuses(&[Code::Forbidden, Code::Invalid, Code::TooManyRequests, Code::Conflict])
                 .to(app, export),
-            post(HOLD, "Place a legal hold.")
-                .body::<HoldReason>()
-                .reply::<Conversation>(200)
-                .refuses(&[Code::Forbidden, Code::AlreadyHeld])
-                .to(app, place),
-            delete(HOLD, "Release a legal hold; nothing expires before the grace is over.")
-                .optional_body::<HoldReason>()
-                .query::<Why>()
-                .reply::<Conversation>(200)
-                .refuses(&[Code::Forbidden, Code::NotHeld])
-                .to(app, release),
             get(AUDITS, "The audit trail, hash-chained, oldest first.")
                 .query::<Which>()
                 .list::<Audit>()
@@ -192,17 +187,31 @@ pub fn resource(app: &Arc<App>) -> Resource {
     )
 }
 
-fn moderator(app: &App, req: &Req) -> Result<Moderator, Problem> {
+/// The caller, as who may moderate.
+///
+/// # Errors
+/// 401 and 403.
+pub fn moderator(app: &App, req: &Req) -> Result<Moderator, Problem> {
     auth::caller(app, req)?.moderator().map_err(auth::denied)
 }
 
 async fn list(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let moderator = moderator(&app, &req)?;
     let (page, whose): (_, Whose) = (req.page()?, req.query()?);
-    let participant = id_of("participant_id", whose.participant_id.as_deref())?;
     let read = app.store.read().map_err(auth::fault)?;
+    let mut participant = id_of("participant_id", whose.participant_id.as_deref())?;
+    if let Some(name) = &whose.username {
+        let known = name.parse::<Username>().ok().map(|name| users::by_username(&read, &name)).transpose();
+        let known = known.map_err(auth::fault)?.flatten();
+        let Some(user) = known.filter(|user| participant.is_none_or(|id| id == user.id)) else {
+            return Ok(reply::list::<Conversation>(&[], None));
+        };
+        participant = Some(user.id);
+    }
+    let (from, to) = (moment("from", whose.from.as_deref())?, moment("to", whose.to.as_deref())?);
+    let search = Search { participant, from, to };
     let page = Page::newest(page.limit).after(page.after);
-    let listed = review::conversations(&read, &moderator, participant, &page).map_err(auth::fault)?;
+    let listed = review::conversations(&read, &moderator, &search, &page).map_err(auth::fault)?;
     let listed = listed.map(Conversation::for_staff);
     Ok(reply::list(&listed.items, listed.next.as_deref()))
 }
@@ -212,17 +221,21 @@ async fn open(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let id: ConversationId = req.param("id")?;
     hold::shown(&app.store.read().map_err(auth::fault)?, id).map_err(problem)?;
     let why: Why = req.query()?;
-    let reason = reason_of(why.reason.as_deref())?;
-    let code = code_of(why.code.as_deref())?;
     let asked = req.page()?;
-    let limit = why.limit.map_or(MAX_PAGE, |_| asked.limit);
-    let grounds = Grounds { reason, code, action: Action::Review };
-    let page = Page::first(limit).after(asked.after);
-    let opened = app.chat.review(&app.store, &moderator, id, grounds, &page).await.map_err(problem)?;
+    let page = Page::first(why.limit.as_ref().map_or(MAX_PAGE, |_| asked.limit)).after(asked.after);
+    let opened = if let (None, Some(audit)) = (&why.reason, id_of("audit_id", why.audit_id.as_deref())?) {
+        app.chat.read_on(&app.store, &moderator, id, audit, &page)
+    } else {
+        let (reason, code) = (reason_of(why.reason.as_deref())?, code_of(why.code.as_deref())?);
+        let grounds = Grounds { reason, code, action: Action::Review };
+        app.chat.review(&app.store, &moderator, id, grounds, &page).await
+    };
+    let opened = opened.map_err(problem)?;
     Ok(reply::ok(&Review {
         conversation: Conversation::for_staff(opened.conversation),
         messages: opened.messages.items.into_iter().map(Message::from).collect(),
         audit_id: opened.audit_id,
+        access_until: opened.access_until,
         next_cursor: opened.messages.next.as_deref().map(reply::cursor),
     }))
 }
@@ -235,49 +248,6 @@ async fn export(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let (reason, code) = (reason_of(why.reason.as_deref())?, code_of(why.code.as_deref())?);
     let archive = app.chat.export(&app.store, &moderator, id, reason, code).await.map_err(problem)?;
     Ok(reply::bytes_of(StatusCode::OK, "application/x-tar", archive))
-}
-
-async fn place(app: Arc<App>, req: Req) -> Result<Response, Problem> {
-    let (moderator, id, reason) = hold_request(&app, &req)?;
-    let key = once::key(&app, &req, moderator.id())?;
-    let done = app.store.write(move |tx, now| {
-        do_once(tx, now, key, |tx| hold::place(tx, now, Placer::Moderator(&moderator), id, reason))
-    });
-    hold_answer(&app, done.await.map_err(problem)?, Conversation::excluding)
-}
-
-async fn release(app: Arc<App>, req: Req) -> Result<Response, Problem> {
-    let (moderator, id, reason) = hold_request(&app, &req)?;
-    let key = once::key(&app, &req, moderator.id())?;
-    let grace = app.chat.settings().grace;
-    let done = app.store.write(move |tx, now| {
-        do_once(tx, now, key, |tx| hold::release(tx, now, Placer::Moderator(&moderator), id, reason, grace))
-    });
-    hold_answer(&app, done.await.map_err(problem)?, Conversation::expiring)
-}
-
-/// Who asks for a change of which hold, and why: in the body, or in the query where a client sends no body.
-fn hold_request(app: &App, req: &Req) -> Result<(Moderator, ConversationId, Reason), Problem> {
-    let moderator = moderator(app, req)?;
-    let id: ConversationId = req.param("id")?;
-    hold::shown(&app.store.read().map_err(auth::fault)?, id).map_err(problem)?;
-    let given: HoldReason = req.json_or_default()?;
-    let reason = match given.reason {
-        Some(reason) => reason,
-        None => reason_of(req.query::<Why>()?.reason.as_deref())?,
-    };
-    Ok((moderator, id, reason))
-}
-
-fn hold_answer(
-    app: &App,
-    done: Done<HoldChange>,
-    with: fn(Conversation, u64) -> Conversation,
-) -> Result<Response, Problem> {
-    let HoldChange { conversation, count } = done.reference;
-    let info = hold::shown(&app.store.read().map_err(auth::fault)?, conversation).map_err(problem)?;
-    let answer = reply::ok(&with(Conversation::for_staff(info), count));
-    Ok(once::answer(done.replayed, answer))
 }
 
 async fn audits(app: Arc<App>, req: Req) -> Result<Response, Problem> {
@@ -333,7 +303,11 @@ const fn ran(tally: Tally, run_id: RawId, waiting: Option<&'static str>) -> Ran 
     Ran { examined: tally.examined, expired: tally.expired, held: tally.held, run_id, waiting }
 }
 
-fn reason_of(text: Option<&str>) -> Result<Reason, Problem> {
+/// A reason from a query.
+///
+/// # Errors
+/// 422 that names it.
+pub fn reason_of(text: Option<&str>) -> Result<Reason, Problem> {
     text.unwrap_or("").parse().map_err(|bad: crate::base::text::BadText| Problem::field("reason", bad.0))
 }
 
@@ -345,4 +319,8 @@ fn code_of(text: Option<&str>) -> Result<ReasonCode, Problem> {
 
 fn id_of<T: std::str::FromStr>(field: &str, text: Option<&str>) -> Result<Option<T>, Problem> {
     text.map(str::parse).transpose().map_err(|_| Problem::field(field, "This is no id."))
+}
+
+fn moment(field: &str, text: Option<&str>) -> Result<Option<Timestamp>, Problem> {
+    text.map(str::parse).transpose().map_err(|_| Problem::field(field, "A time looks like 2026-11-22T10:15:30Z."))
 }

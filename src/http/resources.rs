@@ -8,8 +8,8 @@ use crate::http::metrics::Metrics;
 use crate::http::operations::{self, Operations};
 use crate::http::route::Resource;
 use crate::http::{
-    admin_users, conversations, entitlements, games, invites, messages, moderation, relationships, sheet, sign_in,
-    users, web,
+    admin_users, clock, conversations, entitlements, games, holds, invites, messages, moderation, relationships, sheet,
+    sign_in, users, web,
 };
 use crate::upstream::Link;
 
@@ -30,6 +30,8 @@ pub fn all(app: &Arc<App>, link: &Arc<Link>, metrics: &Arc<Metrics>) -> Vec<Reso
         conversations::resource(app),
         messages::resource(app),
         moderation::resource(app),
+        holds::resource(app),
+        clock::resource(app),
         web::resource(),
     ])
 }

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use crate::base::id::{ConversationId, GameId, SessionId, UserId};
 use crate::base::notice::Notice;
+use crate::live::company::Company;
 use crate::live::presence::Presences;
 
 /// Signals that may wait for one socket. Duplicates are folded, so only a socket that stands still reaches it.
@@ -37,6 +38,8 @@ pub enum Signal {
     Typing(ConversationId, UserId),
     /// A player of this match came or went.
     Presence(GameId),
+    /// A participant of this conversation came or went.
+    Company(ConversationId),
 }
 
 /// The socket stood still for so long that its queue is full.
@@ -50,6 +53,8 @@ pub struct Hub {
     topics: Mutex<HashMap<Topic, Vec<Weak<Waiting>>>>,
     /// Who is at which match.
     pub presences: Presences,
+    /// Who has which conversation open.
+    pub company: Company,
     subscriptions: AtomicU64,
 }
 

@@ -8,5 +8,6 @@
 //! A signal says that something changed, never what it is, so a slow socket loses nothing by folding, and is
 //! dropped, never waited for. Must not know rules, messages or HTTP.
 
+pub mod company;
 pub mod hub;
 pub mod presence;

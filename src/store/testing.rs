@@ -31,6 +31,13 @@ impl Medium for Memory {
 
 /// An empty store that logs its changes, and its clock, at 2026-11-22T10:00:00Z.
 pub fn store() -> (Store, Arc<ManualClock>) {
+    let (store, clock) = store_without_log();
+    store.write_blocking(|tx, _| meta::start_log(tx, Uuid::from_u128(2))).unwrap();
+    (store, clock)
+}
+
+/// The same of a box that was never enrolled.
+pub fn store_without_log() -> (Store, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_795_341_600_000_000)));
     let store = Store::open(Settings {
         medium: Arc::new(Memory),
@@ -41,10 +48,7 @@ pub fn store() -> (Store, Arc<ManualClock>) {
     })
     .unwrap();
     store
-        .write_blocking(|tx, now| {
-            meta::create(tx, now, Uuid::from_u128(1), [0; 32])?;
-            meta::start_log(tx, Uuid::from_u128(2))
-        })
+        .write_blocking(|tx, now| meta::create(tx, now, Uuid::from_u128(1), [0; 32]))
         .map(|()| (store, clock))
         .map_err(|fault: Fault| fault)
         .unwrap()

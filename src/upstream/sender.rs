@@ -17,7 +17,7 @@ use replication::fence::{self, Log, Resume};
 use replication::row::{Batch, Chain, Cursor, Lane};
 use replication::upstream::{Report, Upstream};
 
-use crate::base::time::{Clock, Instant, Timestamp};
+use crate::base::time::{AGREEMENT, Clock, Instant, Timestamp};
 use crate::store::change::{Entry, lane_number};
 use crate::store::fault::Fault;
 use crate::store::key::Key;
@@ -33,9 +33,6 @@ use crate::upstream::state::Status;
 const IN_FLIGHT: usize = 4;
 /// How often a box that is up to date shows central that it is there.
 pub const HEARTBEAT: Duration = Duration::from_secs(60);
-/// How far central's clock and ours may be apart and still vouch for each other: retention is counted in days, and
-/// an answer may take half a minute.
-const AGREEMENT: Duration = Duration::from_secs(120);
 /// Rows that one step enters into the log when everything is to be sent anew.
 const RELOG: usize = 2000;
 

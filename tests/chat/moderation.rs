@@ -92,6 +92,120 @@ async fn a_hold_is_placed_shown_to_staff_alone_and_released() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_distributor_is_held_shown_and_released_and_the_pair_alone_too() {
+    let stage = stage().await;
+    let moderator = stage.moderator().await;
+    let root = "/api/v1/admin/moderation";
+    let (owner, chidi) = (&stage.cast.owner.id, &stage.cast.chidi.id);
+    let reason = json!({"reason": "court order 44/26"});
+    for path in [format!("{root}/distributors/{owner}"), format!("{root}/relationships/{owner}/{chidi}")] {
+        let hold = format!("{path}/legal-hold");
+        let release = || stage.whotbox.http.call("DELETE", &hold).bearer(&moderator.token).json(&reason).send();
+        assert_eq!(release().await.refusal(), (409, "not_held".to_owned()));
+        let placed = moderator.done(&hold, &reason).await;
+        assert_eq!((&placed["active"], &placed["distributor_id"]), (&json!(true), &json!(owner)));
+        assert_eq!(moderator.post(&hold, &reason).await.refusal(), (409, "already_held".to_owned()));
+        let list = moderator.see(&format!("{root}/conversations?participant_id={chidi}")).await;
+        assert_eq!(list["items"][0]["held_by"], json!([placed["scope"]]));
+        let shown = moderator.see(&hold).await;
+        assert_eq!((&shown["on_release"]["messages"], &shown["on_release"]["more"]), (&json!(0), &json!(false)));
+        let released = release().await.json();
+        assert_eq!((&released["active"], released["grace_until"].is_string()), (&json!(false), true));
+    }
+    let nobody = format!("{root}/distributors/{chidi}/legal-hold");
+    assert_eq!(moderator.post(&nobody, &reason).await.status, 404, "a customer is no distributor");
+    assert_eq!(moderator.see(&format!("{root}/holds")).await["items"].as_array().unwrap().len(), 2);
+    let subject = moderator.see(&format!("{root}/audits")).await["items"][0]["subject"].clone();
+    assert_eq!(subject, json!(format!("distributor:{owner}")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_setting_says_so_a_release_waits_for_a_second_moderator() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("whotbox.toml"), "hold_second_moderator = true\nhold_grace_hours = 1\n").unwrap();
+    let stage = crate::chat::stage_in(folder).await;
+    let (first, second) = (stage.moderator().await, stage.moderator_named("mod-two").await);
+    let hold = format!("/api/v1/admin/moderation/conversations/{}/legal-hold", stage.id);
+    let reason = json!({"reason": "court order 44/26"});
+    first.done(&hold, &reason).await;
+    let http = &stage.whotbox.http;
+    let release = |token: String| http.call("DELETE", &hold).bearer(&token).json(&reason).send();
+    let asked = release(first.token.clone()).await;
+    assert_eq!((asked.status, &asked.json()["release_requested"]["requested_by"]), (202, &json!(first.id)));
+    assert_eq!(asked.json()["legal_hold"]["active"], true);
+    assert_eq!(release(first.token.clone()).await.refusal(), (409, "second_moderator_needed".to_owned()));
+    let granted = release(second.token.clone()).await;
+    assert_eq!((granted.status, &granted.json()["legal_hold"]["active"]), (200, &json!(false)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_is_read_on_under_its_audit_row_and_conversations_are_searched() {
+    let stage = stage().await;
+    for n in 0..3 {
+        stage.says(&stage.cast.owner, &format!("line {n}")).await;
+    }
+    let moderator = stage.moderator().await;
+    let one = format!("/api/v1/admin/moderation/conversations/{}", stage.id);
+    let first = moderator.see(&format!("{one}?reason=a+routine+look&limit=2")).await;
+    let (audit, cursor) = (first["audit_id"].as_str().unwrap(), first["next_cursor"].as_str().unwrap());
+    let rest = moderator.see(&format!("{one}?audit_id={audit}&cursor={cursor}")).await;
+    assert_eq!((bodies(&rest["messages"]), &rest["audit_id"]), (vec!["line 2".to_owned()], &json!(audit)));
+    let trail = moderator.see("/api/v1/admin/moderation/audits").await;
+    assert_eq!(trail["items"].as_array().unwrap().len(), 1, "one reason, one row");
+    let other = stage.moderator_named("mod-two").await;
+    let foreign = other.get(&format!("{one}?audit_id={audit}")).await;
+    assert_eq!(foreign.refusal(), (403, "access_lapsed".to_owned()));
+    for (query, found) in [
+        ("username=chidi", 1),
+        ("username=nobody-here", 0),
+        ("username=amaka", 0),
+        ("from=2020-01-01T00:00:00Z&username=chidi", 1),
+        ("to=2020-01-01T00:00:00Z", 0),
+    ] {
+        let list = moderator.see(&format!("/api/v1/admin/moderation/conversations?{query}")).await;
+        assert_eq!(list["items"].as_array().unwrap().len(), found, "{query}");
+    }
+    assert_eq!(moderator.get("/api/v1/admin/moderation/conversations?from=yesterday").await.status, 422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_blocks_the_distributor_who_is_not_told_why() {
+    let stage = stage().await;
+    let (owner, chidi) = (&stage.cast.owner, &stage.cast.chidi);
+    let (block, messages) = (format!("{}/block", stage.path), format!("{}/messages", stage.path));
+    assert_eq!(chidi.done(&block, &Value::Null).await["blocked"], true);
+    let (theirs, own) =
+        (owner.post(&messages, &json!({"body": "x"})).await, chidi.post(&messages, &json!({"body": "x"})).await);
+    assert_eq!((theirs.refusal().1.as_str(), own.refusal().1.as_str()), ("not_entitled", "blocked"));
+    assert_eq!(owner.see(&stage.path).await["blocked"], false);
+    let lifted = stage.whotbox.http.call("DELETE", &block).bearer(&chidi.token).send().await;
+    assert_eq!((lifted.status, &lifted.json()["blocked"]), (200, &json!(false)));
+    stage.says(owner, "thank you").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_confirms_the_clock_and_only_the_right_time() {
+    let stage = stage().await;
+    let (admin, confirm) = (&stage.cast.admin, "/api/v1/admin/clock/confirm");
+    let now = admin.see("/api/v1/admin/clock").await["now"].clone();
+    let wrong = admin.post(confirm, &json!({"now": "2020-01-01T00:00:00Z", "reason": "an old newspaper"})).await;
+    assert_eq!(wrong.refusal(), (409, "clock_differs".to_owned()));
+    let right = admin.done(confirm, &json!({"now": now, "reason": "the church tower"})).await;
+    assert_eq!((&right["trusted"], right["audit_id"].is_string()), (&json!(true), true));
+    let told = stage.whotbox.command(&["clock", "status", "--json"]);
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(told["trusted"], true);
+    let console =
+        stage.whotbox.command(&["clock", "confirm", "--time", "2020-01-01T00:00:00Z", "--reason", "an old newspaper"]);
+    assert_eq!(console.status.code(), Some(1));
+    let trail = admin.see("/api/v1/admin/moderation/audits").await;
+    assert_eq!(
+        (&trail["items"][0]["action"], trail["items"].as_array().unwrap().len()),
+        (&json!("clock_confirmed"), 1)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn expiry_runs_by_hand_for_an_admin_and_says_what_it_did() {
     let stage = stage().await;
     stage.says(&stage.cast.owner, "young").await;

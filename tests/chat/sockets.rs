@@ -58,8 +58,8 @@ async fn typing_reaches_the_other_and_refusals_bear_their_ref() {
     owner.send(&json!({"type": "ping"})).await;
     owner.next_of("pong").await;
     chidi.send(&json!({"type": "typing", "ref": "t"})).await;
-    assert_eq!(chidi.next().await, json!({"type": "ack", "ref": "t"}));
-    assert_eq!(owner.next().await, json!({"type": "typing", "user_id": stage.cast.chidi.id}));
+    assert_eq!(chidi.next_of("ack").await, json!({"type": "ack", "ref": "t"}));
+    assert_eq!(owner.next_of("typing").await, json!({"type": "typing", "user_id": stage.cast.chidi.id}));
     let sent = stage.says(&stage.cast.chidi, "mine").await;
     chidi.send(&json!({"type": "read", "ref": 2, "message_id": sent["id"]})).await;
     let own = chidi.next_of("error").await;
@@ -70,6 +70,22 @@ async fn typing_reaches_the_other_and_refusals_bear_their_ref() {
     assert_eq!(chidi.next_of("error").await["code"], "not_found");
     chidi.send(&json!({"type": "dance"})).await;
     assert_eq!(chidi.closed().await, Some(1007));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_is_told_when_the_other_comes_and_goes() {
+    let stage = stage().await;
+    let mut owner = open(&stage, &stage.cast.owner, "").await;
+    let (first, second) = (open(&stage, &stage.cast.chidi, "").await, open(&stage, &stage.cast.chidi, "").await);
+    let came = owner.next_of("presence").await;
+    assert_eq!((&came["user_id"], &came["state"]), (&json!(stage.cast.chidi.id), &json!("online")));
+    let mut second = second;
+    let seen = second.next_of("presence").await;
+    assert_eq!((&seen["user_id"], &seen["state"]), (&json!(stage.cast.owner.id), &json!("online")));
+    drop(first);
+    drop(second);
+    let gone = owner.next_of("presence").await;
+    assert_eq!((&gone["state"], gone["since"].is_string()), (&json!("offline"), true));
 }
 
 #[tokio::test(flavor = "multi_thread")]

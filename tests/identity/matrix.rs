@@ -30,6 +30,11 @@ const AT_THE_TABLE: &str = "111+nn+nnnnns1";
 /// The customer and the distributor write to each other.
 const IN_THE_CHAT: &str = "111+nnn+nnnns1";
 
+/// The hold on a relationship.
+const PAIR_HOLD: &str = "/api/v1/admin/moderation/relationships/{distributor_id}/{customer_id}/legal-hold";
+/// See [`PAIR_HOLD`].
+const PAIR: &[&str] = &["distributor", "customer"];
+
 /// Method, pattern, what its parts stand for, and the fourteen answers. What destroys stands at the end.
 const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("GET", "/healthz", &[], PUBLIC),
@@ -100,6 +105,18 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("GET", "/api/v1/admin/moderation/conversations/{id}/export", &["conversation"], MODERATORS),
     ("POST", "/api/v1/admin/moderation/conversations/{id}/legal-hold", &["conversation"], MODERATORS),
     ("DELETE", "/api/v1/admin/moderation/conversations/{id}/legal-hold", &["conversation"], MODERATORS),
+    ("POST", "/api/v1/conversations/{id}/block", &["conversation"], IN_THE_CHAT),
+    ("DELETE", "/api/v1/conversations/{id}/block", &["conversation"], IN_THE_CHAT),
+    ("GET", "/api/v1/admin/moderation/conversations/{id}/legal-hold", &["conversation"], MODERATORS),
+    ("GET", "/api/v1/admin/moderation/holds", &[], MODERATORS),
+    ("GET", "/api/v1/admin/moderation/distributors/{distributor_id}/legal-hold", &["distributor"], MODERATORS),
+    ("POST", "/api/v1/admin/moderation/distributors/{distributor_id}/legal-hold", &["distributor"], MODERATORS),
+    ("DELETE", "/api/v1/admin/moderation/distributors/{distributor_id}/legal-hold", &["distributor"], MODERATORS),
+    ("GET", PAIR_HOLD, PAIR, MODERATORS),
+    ("POST", PAIR_HOLD, PAIR, MODERATORS),
+    ("DELETE", PAIR_HOLD, PAIR, MODERATORS),
+    ("GET", "/api/v1/admin/clock", &[], ADMINS),
+    ("POST", "/api/v1/admin/clock/confirm", &[], ADMINS),
     ("GET", "/api/v1/admin/moderation/audits", &[], "111fffffff++s1"),
     ("POST", "/api/v1/admin/archive-expiry/run", &[], ADMINS_AND_SERVICES),
     ("DELETE", "/api/v1/games/invites/{id}", &["game invite"], "111+nnnnnfffs1"),

@@ -62,6 +62,7 @@ pub(crate) static AUDITS: Table = Table {
         required("at", Type::Time),
         required("prev_hash", Type::Bytes),
         required("hash", Type::Bytes),
+        nullable("subject", Type::Text),
     ],
 };
 
@@ -164,6 +165,7 @@ pub(crate) fn audit(id: &str, reason: &str) -> Row {
         Value::Time(1),
         Value::Bytes(vec![1]),
         Value::Bytes(vec![2]),
+        Value::Null,
     ];
     Row { id: id.to_owned(), values }
 }

@@ -66,7 +66,8 @@ async fn a_box_may_call_its_functions_and_no_others() {
 
     assert_eq!(
         open,
-        "begin_batch begin_slice contact cursor drop_dead_letters finish_batch keep_dead_letters put_dead_letters redeem schema"
+        "begin_batch begin_slice contact cursor drop_bucket_keys drop_dead_letters finish_batch \
+         keep_bucket_keys keep_dead_letters put_bucket_keys put_dead_letters redeem schema"
     );
 }
 

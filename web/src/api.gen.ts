@@ -38,6 +38,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/clock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the clock is trusted. */
+        get: operations["get_admin_clock"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/clock/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Confirm that the clock is right; audited, until it leaps or the box stops. */
+        post: operations["post_admin_clock_confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/codes": {
         parameters: {
             query?: never;
@@ -147,12 +181,68 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** A conversation's hold, and what its release would let expire. */
+        get: operations["get_admin_moderation_conversations_id_legal_hold"];
         put?: never;
-        /** Place a legal hold. */
+        /** Place a legal hold, or take its release back. */
         post: operations["post_admin_moderation_conversations_id_legal_hold"];
         /** Release a legal hold; nothing expires before the grace is over. */
         delete: operations["delete_admin_moderation_conversations_id_legal_hold"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/moderation/distributors/{distributor_id}/legal-hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** That hold, and what its release would let expire. */
+        get: operations["get_admin_moderation_distributors_distributor_id_legal_hold"];
+        put?: never;
+        /** Hold everything written there, now and later, or take a release back. */
+        post: operations["post_admin_moderation_distributors_distributor_id_legal_hold"];
+        /** Release that hold; nothing expires before the grace is over. */
+        delete: operations["delete_admin_moderation_distributors_distributor_id_legal_hold"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/moderation/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Holds on relationships and distributors, those that are over among them. */
+        get: operations["get_admin_moderation_holds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/moderation/relationships/{distributor_id}/{customer_id}/legal-hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** That hold, and what its release would let expire. */
+        get: operations["get_admin_moderation_relationships_distributor_id_customer_id_legal_hold"];
+        put?: never;
+        /** Hold everything written there, now and later, or take a release back. */
+        post: operations["post_admin_moderation_relationships_distributor_id_customer_id_legal_hold"];
+        /** Release that hold; nothing expires before the grace is over. */
+        delete: operations["delete_admin_moderation_relationships_distributor_id_customer_id_legal_hold"];
         options?: never;
         head?: never;
         patch?: never;
@@ -409,6 +499,24 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conversations/{id}/block": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Block the other: neither writes while the block stands. */
+        post: operations["post_conversations_id_block"];
+        /** Lift the own block. */
+        delete: operations["delete_conversations_id_block"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1455,6 +1563,13 @@ export interface components {
             /** @description 0, 1 or `"server"`. */
             actor: Record<string, never>;
         };
+        /** @description A release that waits for a second moderator. */
+        Asked: {
+            reason: string;
+            /** Format: date-time */
+            requested_at: string;
+            requested_by: string;
+        };
         /** @description A link of the audit trail: `hash` = SHA-256 of `prev_hash` and the fields. */
         Audit: {
             action: string;
@@ -1469,6 +1584,8 @@ export interface components {
             reason: string;
             /** Format: int64 */
             seq: number;
+            /** @description What it is about beyond one conversation: `distributor:ID` or `relationship:ID:ID`. */
+            subject?: string | null;
         };
         /** @description `POST /api/v1/games/bot`. */
         BotBody: {
@@ -1484,8 +1601,44 @@ export interface components {
             current_password: string;
             new_password: string;
         };
+        /** @description How the clock stands. */
+        ClockState: {
+            /** @description The link of the audit trail that notes the confirmation. */
+            audit_id?: string | null;
+            /**
+             * Format: date-time
+             * @description When central last answered.
+             */
+            central_heard_at?: string | null;
+            /** @description Central's clock contradicts it. */
+            contradicted: boolean;
+            /**
+             * Format: date-time
+             * @description The last trusted moment that was written down; untrusted time does not go below it.
+             */
+            mark?: string | null;
+            /**
+             * Format: date-time
+             * @description What it shows.
+             */
+            now: string;
+            /** @description Whether anything may be destroyed by it. */
+            trusted: boolean;
+        };
+        /** @description An admin's word. */
+        Confirmation: {
+            /**
+             * Format: date-time
+             * @description What another clock shows: within two minutes of the box's.
+             */
+            now: string;
+            /** @description How that is known; at least 10 characters. */
+            reason: string;
+        };
         /** @description A conversation between a distributor and a customer. */
         Conversation: {
+            /** @description The caller has blocked the other; for participants. */
+            blocked?: boolean | null;
             /** Format: date-time */
             created_at: string;
             customer_id: string;
@@ -1500,6 +1653,8 @@ export interface components {
              * @description After a hold was released: messages that expire when the grace ends.
              */
             expiring_messages?: number | null;
+            /** @description Which holds stand over it: `conversation`, `relationship`, `distributor`; for staff. */
+            held_by?: string[] | null;
             id: string;
             /**
              * Format: date-time
@@ -1512,6 +1667,7 @@ export interface components {
              * @description Messages that the archive has; for staff.
              */
             message_count?: number | null;
+            release_requested?: components["schemas"]["Asked"] | null;
             /**
              * Format: int64
              * @description Visible messages that the caller has not read; for participants.
@@ -1693,6 +1849,36 @@ export interface components {
         Goodbye: {
             /** @description The own password, so that nobody else can wish it. */
             password: string;
+        };
+        /** @description The hold of any scope. */
+        Hold: {
+            active: boolean;
+            conversation_id?: string | null;
+            customer_id?: string | null;
+            distributor_id?: string | null;
+            /**
+             * Format: int64
+             * @description Messages whose destruction had been decided before the hold was placed, so that it does not save them.
+             */
+            excluded_messages?: number | null;
+            /**
+             * Format: int64
+             * @description Messages that expire when the grace ends.
+             */
+            expiring_messages?: number | null;
+            /**
+             * Format: date-time
+             * @description After a release: nothing expires before this moment, and placing the hold again takes the release back.
+             */
+            grace_until?: string | null;
+            on_release?: components["schemas"]["OnRelease"] | null;
+            /** Format: date-time */
+            placed_at?: string | null;
+            placed_by?: string | null;
+            reason?: string | null;
+            release_requested?: components["schemas"]["Asked"] | null;
+            /** @description `conversation`, `relationship` or `distributor`. */
+            scope: string;
         };
         /** @description Why a hold is placed or released. */
         HoldReason: {
@@ -1877,6 +2063,31 @@ export interface components {
             /** @description 64 lower-case hexadecimal digits. */
             nonce: string;
         };
+        /** @description What a release lets expire. */
+        OnRelease: {
+            /**
+             * Format: int64
+             * @description Conversations that they are from.
+             */
+            conversations: number;
+            /**
+             * Format: date-time
+             * @description When the grace ends, if the release were now.
+             */
+            expires_at: string;
+            /**
+             * Format: int64
+             * @description Messages that are past their time by then and kept by nothing else.
+             */
+            messages: number;
+            /** @description There are more than were counted. */
+            more: boolean;
+            /**
+             * Format: date-time
+             * @description When the oldest of them was written.
+             */
+            oldest_message_at?: string | null;
+        };
         /** @description One of the caller's sessions. */
         OwnSession: {
             created_at: string;
@@ -1922,7 +2133,7 @@ export interface components {
         };
         Problem: {
             /** @enum {string} */
-            code: "malformed_json" | "bad_cursor" | "bad_request" | "bad_handshake" | "unauthenticated" | "invalid_credentials" | "invalid_refresh" | "refresh_reused" | "invalid_otp" | "forbidden" | "account_suspended" | "password_change_required" | "registration_closed" | "not_entitled" | "foreign_origin" | "not_found" | "method_not_allowed" | "request_timeout" | "username_taken" | "invite_redeemed" | "invite_answered" | "already_customer" | "idempotency_key_reused" | "stale_state" | "own_message" | "already_held" | "not_held" | "conflict" | "match_over" | "round_live" | "round_over" | "not_your_turn" | "card_not_in_hand" | "must_play_drawn" | "shape_required" | "shape_not_allowed" | "penalty_pending" | "no_match" | "special_finish" | "bad_call" | "already_drew" | "must_play" | "cannot_pass" | "invite_expired" | "invite_revoked" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "bad_action" | "bad_options" | "upgrade_required" | "too_many_attempts" | "too_many_requests" | "too_many_connections" | "internal" | "busy" | "storage_full" | "unavailable";
+            code: "malformed_json" | "bad_cursor" | "bad_request" | "bad_handshake" | "unauthenticated" | "invalid_credentials" | "invalid_refresh" | "refresh_reused" | "invalid_otp" | "forbidden" | "account_suspended" | "password_change_required" | "registration_closed" | "access_lapsed" | "blocked" | "not_entitled" | "foreign_origin" | "not_found" | "method_not_allowed" | "request_timeout" | "username_taken" | "invite_redeemed" | "invite_answered" | "already_customer" | "idempotency_key_reused" | "stale_state" | "own_message" | "already_held" | "not_held" | "second_moderator_needed" | "clock_differs" | "conflict" | "match_over" | "round_live" | "round_over" | "not_your_turn" | "card_not_in_hand" | "must_play_drawn" | "shape_required" | "shape_not_allowed" | "penalty_pending" | "no_match" | "special_finish" | "bad_call" | "already_drew" | "must_play" | "cannot_pass" | "invite_expired" | "invite_revoked" | "payload_too_large" | "unsupported_media_type" | "validation_failed" | "bad_action" | "bad_options" | "upgrade_required" | "too_many_attempts" | "too_many_requests" | "too_many_connections" | "internal" | "busy" | "storage_full" | "unavailable";
             detail: string;
             errors?: {
                 /** @description Where: member names and indexes joined by dots, as in `options.hand_size`; empty for the whole body. */
@@ -2090,12 +2301,17 @@ export interface components {
         };
         /** @description What a review shows. */
         Review: {
+            /**
+             * Format: date-time
+             * @description Until when more can be asked for with `audit_id` instead of a reason.
+             */
+            access_until: string;
             /** @description The audit row that was on the disk before anything was opened. */
             audit_id: string;
             conversation: components["schemas"]["Conversation"];
             /** @description Oldest first, the archive's copies. */
             messages: components["schemas"]["Message"][];
-            /** @description There are more; asking for them is another audited review. */
+            /** @description There are more: ask with this and with `audit_id`, or with a reason for another audited review. */
             next_cursor?: string | null;
         };
         /** @description A finished round's proof. */
@@ -2294,6 +2510,131 @@ export interface operations {
             };
             /** @description `forbidden`, `account_suspended`, `password_change_required` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_admin_clock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClockState"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_admin_clock_confirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Confirmation"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClockState"];
+                };
+            };
+            /** @description `malformed_json` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `clock_differs` */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2557,6 +2898,12 @@ export interface operations {
             query?: {
                 /** @description One participant's. */
                 participant_id?: string;
+                /** @description One participant's, by name. */
+                username?: string;
+                /** @description Something may have been written at this moment or later. */
+                from?: string;
+                /** @description Something may have been written before this moment. */
+                to?: string;
                 limit?: number;
                 cursor?: string;
             };
@@ -2623,6 +2970,8 @@ export interface operations {
                 reason?: string;
                 /** @description `report`, `legal`, `safety`, `support` or `audit`. */
                 code?: string;
+                /** @description Instead of a reason: go on under this audit row of an own review, within 30 minutes of it. */
+                audit_id?: string;
                 /** @description At most so many messages; 1000 if absent. `cursor` goes on from an earlier answer's `next_cursor`. */
                 limit?: string;
             };
@@ -2661,7 +3010,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            /** @description `forbidden`, `account_suspended`, `password_change_required`, `access_lapsed` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2706,6 +3055,8 @@ export interface operations {
                 reason?: string;
                 /** @description `report`, `legal`, `safety`, `support` or `audit`. */
                 code?: string;
+                /** @description Instead of a reason: go on under this audit row of an own review, within 30 minutes of it. */
+                audit_id?: string;
                 /** @description At most so many messages; 1000 if absent. `cursor` goes on from an earlier answer's `next_cursor`. */
                 limit?: string;
             };
@@ -2773,6 +3124,55 @@ export interface operations {
             };
             /** @description `too_many_requests` */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_admin_moderation_conversations_id_legal_hold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2885,10 +3285,6 @@ export interface operations {
             query?: {
                 /** @description At least 10 characters. */
                 reason?: string;
-                /** @description `report`, `legal`, `safety`, `support` or `audit`. */
-                code?: string;
-                /** @description At most so many messages; 1000 if absent. `cursor` goes on from an earlier answer's `next_cursor`. */
-                limit?: string;
             };
             header?: never;
             path: {
@@ -2904,6 +3300,15 @@ export interface operations {
         responses: {
             /** @description OK */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            /** @description Accepted */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2947,7 +3352,586 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `not_held` */
+            /** @description `not_held`, `second_moderator_needed` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_admin_moderation_distributors_distributor_id_legal_hold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                distributor_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_admin_moderation_distributors_distributor_id_legal_hold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                distributor_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldReason"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description `malformed_json` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `already_held` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_admin_moderation_distributors_distributor_id_legal_hold: {
+        parameters: {
+            query?: {
+                /** @description At least 10 characters. */
+                reason?: string;
+            };
+            header?: never;
+            path: {
+                distributor_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["HoldReason"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description `malformed_json` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_held`, `second_moderator_needed` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_admin_moderation_holds: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["Hold"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description `bad_cursor` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_admin_moderation_relationships_distributor_id_customer_id_legal_hold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                distributor_id: string;
+                customer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_admin_moderation_relationships_distributor_id_customer_id_legal_hold: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                distributor_id: string;
+                customer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldReason"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description `malformed_json` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `already_held` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_admin_moderation_relationships_distributor_id_customer_id_legal_hold: {
+        parameters: {
+            query?: {
+                /** @description At least 10 characters. */
+                reason?: string;
+            };
+            header?: never;
+            path: {
+                distributor_id: string;
+                customer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["HoldReason"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            /** @description `malformed_json` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_held`, `second_moderator_needed` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -4088,6 +5072,104 @@ export interface operations {
         };
     };
     get_conversations_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_conversations_id_block: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_conversations_id_block: {
         parameters: {
             query?: never;
             header?: never;

@@ -11,6 +11,7 @@ fn trail(store: &Store, links: u64) {
         let reason = format!("reason number {n}").parse().unwrap();
         let deed = Deed {
             conversation: Some("c".parse().unwrap()),
+            subject: None,
             moderator: "m".parse().unwrap(),
             action: Action::Review,
             code: Code::Audit,

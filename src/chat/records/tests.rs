@@ -1,5 +1,6 @@
 //! The golden bytes of each record: what was stored once must be read for ever.
 
+use crate::chat::records::holds::{Block, Release, TimeMark, WideHold};
 use crate::chat::records::*;
 use crate::store::testing::golden;
 
@@ -94,6 +95,7 @@ fn audits() {
         id: id(5),
         seq: 300,
         conversation_id: Some(id(1)),
+        subject: Some(Scope::Relationship { distributor: id(2), customer: "17".parse().unwrap() }),
         moderator_id: id(3),
         action: Action::ReviewRefused,
         code: Code::Safety,
@@ -102,8 +104,51 @@ fn audits() {
         prev_hash: [1; 32],
         hash: [2; 32],
     };
-    let sparse = Audit { conversation_id: None, seq: 1, prev_hash: [0; 32], ..full.clone() };
+    let sparse = Audit { conversation_id: None, subject: None, seq: 1, prev_hash: [0; 32], ..full.clone() };
     golden(&[full, sparse]);
+}
+
+#[test]
+fn audits_of_version_1_are_read() {
+    let known = Audit {
+        id: id(5),
+        seq: 300,
+        conversation_id: Some(id(1)),
+        subject: None,
+        moderator_id: id(3),
+        action: Action::ReviewRefused,
+        code: Code::Safety,
+        reason: "court order 44/26".parse().unwrap(),
+        at: at(0),
+        prev_hash: [1; 32],
+        hash: [2; 32],
+    };
+    let line = include_str!("../../../schemas/store/chat.audits.v1.hex").lines().next().unwrap();
+    let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap();
+    let stored: Vec<u8> = line.as_bytes().chunks(2).map(byte).collect();
+    assert_eq!(crate::store::record::decode::<Audit>(known.key().as_bytes(), &stored).unwrap(), known);
+}
+
+#[test]
+fn holds_releases_blocks_and_the_mark() {
+    let hold = Hold {
+        active: true,
+        reason: Some("court order 44/26".parse().unwrap()),
+        placed_by: Some(id(3)),
+        placed_at: Some(at(9)),
+        grace_until: None,
+        parked: false,
+    };
+    let pair = Scope::Relationship { distributor: id(2), customer: "17".parse().unwrap() };
+    let over = Hold { grace_until: Some(at(10)), ..Hold::default() };
+    golden(&[WideHold { scope: pair, hold }, WideHold { scope: Scope::Distributor(id(2)), hold: over }]);
+    let reason: crate::base::text::Reason = "the case is closed".parse().unwrap();
+    golden(&[
+        Release { scope: pair, requested_by: id(3), requested_at: at(1), reason: reason.clone() },
+        Release { scope: Scope::Conversation(id(1)), requested_by: id(3), requested_at: at(1), reason },
+    ]);
+    golden(&[Block { conversation_id: id(1), user_id: "17".parse().unwrap(), blocked_at: at(2) }]);
+    golden(&[TimeMark { trusted: Some(at(3)), heard: Some(at(4)) }]);
 }
 
 #[test]

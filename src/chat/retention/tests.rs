@@ -290,7 +290,7 @@ async fn races_of_hold_against_purge_never_end_held_and_gone() {
         assert_eq!(archive.len(), usize::from(saved), "race {race}: the hold says {saved}");
         kept += u32::from(saved);
         w.releases().await.unwrap();
-        w.clock.advance(w.chat.settings.grace);
+        w.clock.advance(w.chat.settings.release.grace);
         w.runs().await;
         assert!(w.row(id).is_none(), "race {race}: nothing is left over");
     }

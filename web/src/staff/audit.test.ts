@@ -12,6 +12,7 @@ const entry = (seq: number, prev: string, hash: string, reason = 'a report of a 
   reason,
   at: '2026-11-22T10:00:00.000Z',
   prev_hash: prev,
+  subject: null,
   hash,
 });
 
