@@ -8,7 +8,7 @@ use crate::store::fault::Fault;
 use crate::store::meta::LAYOUT;
 use crate::store::read::{Range, Read, Space};
 use crate::store::table::TableInfo;
-use crate::store::{change, dead, meta, once};
+use crate::store::{change, compared, dead, meta, once};
 
 /// Every table, in the order of their numbers.
 #[must_use]
@@ -21,6 +21,7 @@ pub fn tables() -> Vec<TableInfo> {
         once::TABLE,
         TableInfo::of::<meta::LaneAck>(),
         TableInfo::of::<dead::DeadLetter>(),
+        TableInfo::of::<compared::Verification>(),
     ];
     all.extend(identity::tables());
     all.extend(customer::tables());

@@ -27,6 +27,8 @@ const DEFAULT_GRACE_HOURS: u32 = 72;
 const DEFAULT_OFFLINE_DAYS: u32 = 30;
 /// Days that acknowledged change-log entries are kept (design, section 5).
 const DEFAULT_LOG_DAYS: u32 = 30;
+/// Hours between two comparisons with central.
+const DEFAULT_VERIFY_HOURS: u32 = 24;
 
 /// Settings as one source gives them; what it does not say stays open. An unknown key is refused.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -66,6 +68,8 @@ pub struct Given {
     pub hold_offline_days: Option<u32>,
     /// Days that acknowledged change-log entries are kept.
     pub log_days: Option<u32>,
+    /// Hours between two comparisons with central; 0 is never by itself.
+    pub verify_hours: Option<u32>,
     /// Address of central's PostgreSQL with login, if not enrolled by command.
     pub upstream: Option<String>,
     /// PEM file of a private CA of central's.
@@ -161,6 +165,8 @@ pub struct Config {
     pub hold_offline: Option<Duration>,
     /// How long acknowledged change-log entries are kept.
     pub log_retention: Duration,
+    /// How often central is compared with this box; `None` is never by itself.
+    pub verify_every: Option<Duration>,
     /// Central's address, where it is set by hand.
     pub upstream: Option<String>,
     /// A private CA of central's.
@@ -237,6 +243,7 @@ impl Given {
             hold_second_moderator,
             hold_offline_days,
             log_days,
+            verify_hours,
             upstream,
             upstream_ca,
             log_level,
@@ -314,6 +321,10 @@ impl Given {
             hold_second_moderator: self.hold_second_moderator.unwrap_or(false),
             hold_offline: (offline_days > 0).then(|| days(offline_days)),
             log_retention: days(self.log_days.unwrap_or(DEFAULT_LOG_DAYS)),
+            verify_every: match self.verify_hours.unwrap_or(DEFAULT_VERIFY_HOURS) {
+                0 => None,
+                hours => Some(Duration::from_secs(u64::from(hours) * 3600)),
+            },
             upstream: self.upstream,
             upstream_ca: self.upstream_ca,
             log_level: self.log_level.unwrap_or_else(|| "info".into()),

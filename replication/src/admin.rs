@@ -16,11 +16,12 @@ use crate::session::Session;
 use crate::settings::Settings;
 
 /// The migrations, in order; `schemas/postgres/NNNN_name.sql` is `VNNNN__name` to refinery. A file that has been shipped never changes.
-const MIGRATIONS: [(&str, &str); 4] = [
+const MIGRATIONS: &[(&str, &str)] = &[
     ("V0001__replication", include_str!("../../schemas/postgres/0001_replication.sql")),
     ("V0002__tables", include_str!("../../schemas/postgres/0002_tables.sql")),
     ("V0003__erasures", include_str!("../../schemas/postgres/0003_erasures.sql")),
     ("V0004__holds", include_str!("../../schemas/postgres/0004_holds.sql")),
+    ("V0006__comparison", include_str!("../../schemas/postgres/0006_comparison.sql")),
 ];
 
 /// Taken by whoever migrates, because refinery itself does not keep two migrators apart. Any number that nobody else uses.

@@ -38,9 +38,11 @@ pub mod admin;
 pub mod backoff;
 pub mod catalogue;
 mod culprit;
+pub mod digest;
 mod encode;
 pub mod error;
 pub mod fence;
+mod json;
 pub mod memory;
 pub mod postgres;
 pub mod row;
@@ -50,4 +52,4 @@ pub mod upstream;
 mod work;
 
 /// The schema version of this program: the number of its last migration.
-pub const SCHEMA: i64 = 4;
+pub const SCHEMA: i64 = 6;

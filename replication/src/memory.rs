@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
+use crate::digest::{self, Digester};
 use crate::error::Error;
 use crate::row::{Batch, Cursor, Lane, Refusal, Row, Slice, Table, Value};
-use crate::upstream::{Applied, Greeting, Report, Upstream};
+use crate::upstream::{Applied, Greeting, Listing, Positions, Range, Report, Sum, Upstream};
 use crate::work::Work;
 
 /// A fault that the next call of [`Memory::apply`](Upstream::apply) or `replace` meets.
@@ -60,6 +61,16 @@ impl Central {
     #[must_use]
     pub fn rows(&self, box_id: Uuid, table: &Table) -> Rows {
         self.state().tables.get(&(box_id, table.full_name())).cloned().unwrap_or_default()
+    }
+
+    /// Changes what central holds behind the box's back: `None` removes the row.
+    pub fn corrupt(&self, box_id: Uuid, table: &Table, id: &str, values: Option<Vec<Value>>) {
+        let mut state = self.state();
+        let rows = state.rows(box_id, table);
+        match values {
+            Some(values) => drop(rows.insert(id.to_owned(), values)),
+            None => drop(rows.remove(id)),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -190,5 +201,34 @@ impl Upstream for Memory {
 
     async fn replace(&self, slice: &Slice) -> Result<(), Error> {
         self.faulty(|| self.replace_now(slice))
+    }
+
+    async fn sum(&self, table: &'static Table, range: Range<'_>) -> Result<Sum, Error> {
+        let Listing { at, rows } = self.list(table, range, None, u32::MAX).await?;
+        let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        Ok(Sum { at, rows: count, digest: digest::range(rows.into_iter().map(|(_id, digest)| digest)) })
+    }
+
+    async fn list(
+        &self,
+        table: &'static Table,
+        range: Range<'_>,
+        only: Option<&[String]>,
+        most: u32,
+    ) -> Result<Listing, Error> {
+        let mut state = self.enter()?;
+        let (urgent, bulk) = (state.cursor(self.box_id, Lane::Urgent)?, state.cursor(self.box_id, Lane::Bulk)?);
+        let at = Positions { epoch: bulk.epoch, urgent: urgent.seq, bulk: bulk.seq };
+        let digester = Digester::new(table);
+        let wanted = |id: &str| {
+            range.after.is_none_or(|after| id > after)
+                && range.upto.is_none_or(|upto| id <= upto)
+                && only.is_none_or(|only| only.iter().any(|one| one == id))
+        };
+        let held = state.rows(self.box_id, table).iter().filter(|(id, _values)| wanted(id));
+        let rows = held
+            .take(usize::try_from(most).unwrap_or(usize::MAX))
+            .map(|(id, values)| (id.clone(), digester.row(&Row { id: id.clone(), values: values.clone() })));
+        Ok(Listing { at, rows: rows.collect() })
     }
 }

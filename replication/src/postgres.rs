@@ -13,16 +13,17 @@ use tokio::time::timeout;
 
 use crate::SCHEMA;
 use crate::culprit;
+use crate::digest::Digest;
 use crate::encode::{self, Micros, Param};
 use crate::error::{Error, Moment, explain, lacks_schema, refuses_data, sort, stands_elsewhere};
-use crate::row::{Batch, Cursor, Lane, Refusal, Slice};
+use crate::row::{Batch, Cursor, Lane, Refusal, Slice, Table};
 use crate::session::{Session, Step};
 use crate::settings::Settings;
-use crate::upstream::{Applied, Greeting, Report, Upstream};
+use crate::upstream::{Applied, Greeting, Listing, Positions, Range, Report, Sum, Upstream};
 use crate::work::Work;
 
 /// The lowest schema of central that this program can work with.
-const NEEDS: i64 = 4;
+const NEEDS: i64 = 6;
 
 /// The answers to one pipelined transaction.
 type Answers<'a> = Pin<Box<dyn Future<Output = Vec<Result<(), tokio_postgres::Error>>> + Send + 'a>>;
@@ -199,6 +200,49 @@ impl Upstream for Postgres {
         }
         Err(Error::Elsewhere { cursor: self.cursor(Lane::Bulk).await? })
     }
+
+    async fn sum(&self, table: &'static Table, range: Range<'_>) -> Result<Sum, Error> {
+        let text = format!(
+            "select p.epoch, p.urgent, p.bulk, s.rows, s.digest
+               from \"{}\".\"sum_{}\"($1, $2) s, replication.positions() p",
+            table.schema, table.name
+        );
+        let params: Vec<Param<'_>> = vec![Box::new(range.after), Box::new(range.upto)];
+        let read =
+            |row: &tokio_postgres::Row| Ok((positions(row)?, row.try_get::<_, i64>(3)?, row.try_get::<_, Vec<u8>>(4)?));
+        let (at, rows, digest) = self.ask(&text, params, read).await?;
+        Ok(Sum { at, rows, digest: whole(digest)? })
+    }
+
+    async fn list(
+        &self,
+        table: &'static Table,
+        range: Range<'_>,
+        only: Option<&[String]>,
+        most: u32,
+    ) -> Result<Listing, Error> {
+        let text = format!(
+            "select p.epoch, p.urgent, p.bulk, l.ids, l.digests
+               from \"{}\".\"list_{}\"($1, $2, $3, $4) l, replication.positions() p",
+            table.schema, table.name
+        );
+        let params: Vec<Param<'_>> =
+            vec![Box::new(range.after), Box::new(range.upto), Box::new(only), Box::new(i64::from(most))];
+        let read = |row: &tokio_postgres::Row| {
+            Ok((positions(row)?, row.try_get::<_, Vec<String>>(3)?, row.try_get::<_, Vec<Vec<u8>>>(4)?))
+        };
+        let (at, ids, digests) = self.ask(&text, params, read).await?;
+        let digests: Result<Vec<Digest>, Error> = digests.into_iter().map(whole).collect();
+        Ok(Listing { at, rows: ids.into_iter().zip(digests?).collect() })
+    }
+}
+
+fn positions(row: &tokio_postgres::Row) -> Result<Positions, tokio_postgres::Error> {
+    Ok(Positions { epoch: row.try_get(0)?, urgent: row.try_get(1)?, bulk: row.try_get(2)? })
+}
+
+fn whole(digest: Vec<u8>) -> Result<Digest, Error> {
+    digest.try_into().map_err(|_other| Error::Broken { reason: "a digest of another length".to_owned() })
 }
 
 /// What a pipelined transaction came to. The first error is the one that counts: those behind it only say that the transaction was

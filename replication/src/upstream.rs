@@ -6,8 +6,9 @@ use std::future::Future;
 
 use uuid::Uuid;
 
+use crate::digest::Digest;
 use crate::error::Error;
-use crate::row::{Batch, Cursor, Lane, Slice};
+use crate::row::{Batch, Cursor, Lane, Slice, Table};
 
 /// The most bytes of rows that one batch or slice may carry; far above what a box sends at once, it bounds what a mistake costs.
 pub const MAX_BATCH_BYTES: usize = 64 * 1024 * 1024;
@@ -41,6 +42,46 @@ pub struct Greeting {
     pub clock: i64,
 }
 
+/// A range of ids: above `after`, up to and with `upto`; `None` is open. Ids compare by their bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Range<'a> {
+    /// Ids above this one.
+    pub after: Option<&'a str>,
+    /// Ids up to this one.
+    pub upto: Option<&'a str>,
+}
+
+/// How far both lanes had come when something was read, from the same snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Positions {
+    /// The epoch that central follows.
+    pub epoch: Uuid,
+    /// The urgent lane's last entry.
+    pub urgent: i64,
+    /// The bulk lane's last entry.
+    pub bulk: i64,
+}
+
+/// What central holds in a range, in short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sum {
+    /// Where the lanes stood.
+    pub at: Positions,
+    /// How many rows.
+    pub rows: i64,
+    /// [`crate::digest::range`] of them.
+    pub digest: Digest,
+}
+
+/// What central holds in a range, row by row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Where the lanes stood.
+    pub at: Positions,
+    /// Ids and [`crate::digest::Digester::row`], by id.
+    pub rows: Vec<(String, Digest)>,
+}
+
 /// Central, as one box sees it. Dropping a future of [`Upstream::apply`] or [`Upstream::replace`] leaves its outcome unknown.
 pub trait Upstream: Send + Sync {
     /// Says hello: central notes the contact and tells its clock.
@@ -67,4 +108,22 @@ pub trait Upstream: Send + Sync {
     /// # Errors
     /// As for [`Upstream::apply`]; [`Error::Elsewhere`] if central follows another epoch.
     fn replace(&self, slice: &Slice) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The digest of what central holds of this box in a range.
+    ///
+    /// # Errors
+    /// Whatever keeps us from talking.
+    fn sum(&self, table: &'static Table, range: Range<'_>) -> impl Future<Output = Result<Sum, Error>> + Send;
+
+    /// The digests of the first `most` rows in a range, of `only` these ids if any are given.
+    ///
+    /// # Errors
+    /// Whatever keeps us from talking.
+    fn list(
+        &self,
+        table: &'static Table,
+        range: Range<'_>,
+        only: Option<&[String]>,
+        most: u32,
+    ) -> impl Future<Output = Result<Listing, Error>> + Send;
 }

@@ -15,6 +15,7 @@ use replication::settings::Settings;
 
 use crate::app::App;
 use crate::cli::chat::{self, ChatRequest};
+use crate::cli::sync::{self, SyncRequest};
 use crate::upstream::enrol::{self, EnrolError};
 use crate::upstream::{Link, report};
 
@@ -60,6 +61,11 @@ pub enum Request {
     UserResetPassword {
         /// Whose.
         username: String,
+    },
+    /// Something about replication.
+    Sync {
+        /// What.
+        what: SyncRequest,
     },
     /// Something about the chat's keys or the audit trail.
     Chat {
@@ -135,6 +141,7 @@ pub async fn perform(app: &Arc<App>, link: &Arc<Link>, request: Request) -> Resu
         | Request::UserList { .. }
         | Request::UserSuspend { .. }
         | Request::UserResetPassword { .. } => crate::cli::users::perform(app, request).await,
+        Request::Sync { what } => sync::perform(app, link, what).await,
         Request::Chat { what } => chat::perform(app, what).await,
     }
 }

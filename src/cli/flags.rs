@@ -46,6 +46,9 @@ pub enum Command {
     /// Link the box to central's PostgreSQL.
     #[command(subcommand)]
     Upstream(UpstreamCommand),
+    /// Compare with central, mend what differs, and see what central refuses.
+    #[command(subcommand)]
+    Sync(SyncCommand),
     /// Look after the chat's keys.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -57,6 +60,36 @@ pub enum Command {
     Clock(ClockCommand),
     /// Check a finished match's proof, or run rule vectors.
     Replay(ReplayArgs),
+}
+
+/// `sync …`.
+#[derive(Debug, Subcommand)]
+pub enum SyncCommand {
+    /// Compare every row with central's, by digests; exit 1 where any differs.
+    Verify(Output),
+    /// Compare, send what differs again, and compare that once more.
+    Repair {
+        /// Only say what would be sent again.
+        #[arg(long)]
+        dry_run: bool,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List the rows that central refuses, or send them again.
+    DeadLetters {
+        /// Send them again, all or the one that is named.
+        #[arg(long)]
+        redrive: bool,
+        /// `schema.table` of one row.
+        #[arg(requires = "id", requires = "redrive")]
+        table: Option<String>,
+        /// Its id.
+        id: Option<String>,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
 }
 
 /// `keys …`.

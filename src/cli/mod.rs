@@ -11,6 +11,7 @@ pub mod logs;
 pub mod replay;
 pub mod serve;
 pub mod socket;
+pub mod sync;
 pub mod users;
 
 use std::io::Write as _;
@@ -27,8 +28,10 @@ use crate::base::time::SystemClock;
 use crate::cli::chat::ChatRequest;
 use crate::cli::control::{Failure, Request};
 use crate::cli::flags::{
-    AuditCommand, CentralArgs, Cli, ClockCommand, Command, InitArgs, KeysCommand, Output, UpstreamCommand, UserCommand,
+    AuditCommand, CentralArgs, Cli, ClockCommand, Command, InitArgs, KeysCommand, Output, SyncCommand, UpstreamCommand,
+    UserCommand,
 };
+use crate::cli::sync::SyncRequest;
 use crate::config::Config;
 use crate::config::secrets::OldVariables;
 use crate::upstream::Link;
@@ -70,6 +73,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Status(output) => status(&config, &output, |whole| whole).await,
         Command::User(command) => user(&config, command).await,
         Command::Upstream(command) => upstream(&config, command).await,
+        Command::Sync(command) => about_sync(&config, command).await,
         Command::Keys(KeysCommand::Status(output)) => about_chat(&config, ChatRequest::KeysStatus, &output).await,
         Command::Keys(KeysCommand::Rotate) => {
             about_chat(&config, ChatRequest::KeysRotate, &Output { json: false }).await
@@ -156,6 +160,21 @@ async fn status(config: &Config, output: &Output, part: fn(Value) -> Value) -> R
 
 async fn about_chat(config: &Config, what: ChatRequest, output: &Output) -> Result<(), Failure> {
     print(&ask(config, Request::Chat { what }).await?, output.json);
+    Ok(())
+}
+
+async fn about_sync(config: &Config, command: SyncCommand) -> Result<(), Failure> {
+    let (what, output) = match command {
+        SyncCommand::Verify(output) => (SyncRequest::Verify, output),
+        SyncCommand::Repair { dry_run, output } => (SyncRequest::Repair { dry_run }, output),
+        SyncCommand::DeadLetters { redrive: false, output, .. } => (SyncRequest::DeadLetters, output),
+        SyncCommand::DeadLetters { table, id, output, .. } => (SyncRequest::Redrive { only: table.zip(id) }, output),
+    };
+    let answer = ask(config, Request::Sync { what }).await?;
+    print(&answer, output.json);
+    if sync::wrong(&answer) {
+        return Err(Failure::failed("Central and this box differ.", "Mend it: whotbox sync repair."));
+    }
     Ok(())
 }
 

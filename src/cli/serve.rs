@@ -26,6 +26,7 @@ use crate::jobs::games::Games;
 use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::replication::Replication;
 use crate::jobs::retention::Retention;
+use crate::jobs::verify::Verify;
 use crate::jobs::{self, Job, Next};
 use crate::upstream::Link;
 
@@ -83,6 +84,7 @@ impl Running {
         })?;
         let running = Self { app, server, tls, first_password, stop, tasks: TaskTracker::new() };
         let app = &running.app;
+        running.begin(Verify::new(Arc::clone(app), Arc::clone(&link)));
         running.begin(Replication::new(Arc::clone(app), Arc::clone(&link)));
         running.begin(Housekeeping { store: app.store.clone(), log_retention: app.config.log_retention });
         running.begin(Games::new(Arc::clone(app)));

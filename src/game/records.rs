@@ -419,6 +419,13 @@ impl Record for Round {
         Some(format!("{game}.{round}"))
     }
 
+    fn upstream_key(id: &str) -> Option<Vec<u8>> {
+        let (game, round) = id.rsplit_once('.')?;
+        let (game, number) = (game.parse::<crate::base::id::RawId>().ok()?, round.parse::<u32>().ok()?);
+        // Another spelling of the number is another id upstream, and none of ours.
+        (number.to_string() == round).then(|| Key::of(game).small(number).as_bytes().to_vec())
+    }
+
     fn upstream_row(&self) -> Vec<Value> {
         let (sealed, open) = match &self.server_seed {
             ServerSeed::Sealed(sealed) => (Some(sealed), None),

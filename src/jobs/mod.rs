@@ -8,6 +8,7 @@ pub mod games;
 pub mod housekeeping;
 pub mod replication;
 pub mod retention;
+pub mod verify;
 
 use std::future::Future;
 use std::time::Duration;

@@ -30,6 +30,7 @@ impl Replication {
     /// A job that has not looked for a login yet.
     #[must_use]
     pub fn new(app: Arc<App>, link: Arc<Link>) -> Self {
+        link.run();
         Self { app, link, sender: None, failures: 0 }
     }
 

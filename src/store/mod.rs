@@ -38,6 +38,7 @@
 
 pub mod change;
 pub mod columns;
+pub mod compared;
 pub mod dead;
 mod engine;
 pub mod fault;

@@ -78,6 +78,11 @@ pub trait Record: Serialize + DeserializeOwned + Send + 'static {
         }
     }
 
+    /// The key of an `id` upstream: [`Record::upstream_id`] the other way round.
+    fn upstream_key(id: &str) -> Option<Vec<u8>> {
+        id.parse::<RawId>().ok().map(|id| id.to_key())
+    }
+
     /// The values of the upstream table's columns, in their order.
     fn upstream_row(&self) -> Vec<Value> {
         Vec::new()

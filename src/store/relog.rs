@@ -7,7 +7,7 @@ use crate::store::change::lane_number;
 use crate::store::fault::Fault;
 use crate::store::key::Key;
 use crate::store::meta::SnapshotProgress;
-use crate::store::read::{Range, Read, ReadExt, Space};
+use crate::store::read::{Range, Read, ReadExt, Space, row_key};
 use crate::store::table::TableInfo;
 use crate::store::tx::Tx;
 
@@ -35,6 +35,13 @@ pub fn step(tx: &mut Tx<'_>, tables: &[TableInfo], limit: usize) -> Result<bool,
     }
     tx.put(&SnapshotProgress { after, complete })?;
     Ok(complete)
+}
+
+/// Enters one row by its key, whether it is there or not: what is there is sent again, and what is not is deleted upstream.
+pub fn again(tx: &mut Tx<'_>, table: &TableInfo, key: &[u8]) {
+    if let Some(upstream) = table.upstream {
+        tx.relog(lane_number(upstream.lane), row_key(table.id, key));
+    }
 }
 
 /// Whether rows still wait to be entered.

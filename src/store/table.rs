@@ -19,6 +19,8 @@ pub struct TableInfo {
     pub upstream: Option<Upstream>,
     /// The upstream id of a key.
     pub upstream_id: fn(&[u8]) -> Option<String>,
+    /// The key of an upstream id; `None` for one that no row of the box could have.
+    pub upstream_key: fn(&str) -> Option<Vec<u8>>,
     /// The upstream form of a stored row.
     pub upstream_row: fn(&[u8], &[u8]) -> Result<UpstreamRow, Fault>,
     /// Whether a stored row can be read.
@@ -34,6 +36,7 @@ impl TableInfo {
             version: R::VERSION,
             upstream: R::UPSTREAM,
             upstream_id: R::upstream_id,
+            upstream_key: R::upstream_key,
             upstream_row: upstream_row::<R>,
             check: |key, stored| decode::<R>(key, stored).map(drop),
         }

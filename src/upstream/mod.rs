@@ -10,14 +10,18 @@
 //! transaction is held while the network is waited for. Must not know what a row means.
 
 pub mod batch;
+pub mod compare;
 pub mod enrol;
 pub mod report;
 pub mod sender;
 pub mod state;
+pub mod verify;
+mod walk;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
 /// What the rest of the box sees of replication.
 #[derive(Debug, Default)]
@@ -26,4 +30,21 @@ pub struct Link {
     pub status: Arc<state::Status>,
     /// Makes the job go on at once: "sync now".
     pub wake: Notify,
+    /// Held by the one comparison that is under way.
+    pub(crate) comparing: Mutex<()>,
+    /// The job sends: the box runs.
+    running: AtomicBool,
+}
+
+impl Link {
+    /// Whether the job sends by itself.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        self.running.load(Ordering::Relaxed)
+    }
+
+    /// From here on the job sends.
+    pub fn run(&self) {
+        self.running.store(true, Ordering::Relaxed);
+    }
 }

@@ -9,7 +9,7 @@ use replication::row::Lane;
 use crate::app::App;
 use crate::base::time::Timestamp;
 use crate::store::fault::Fault;
-use crate::store::{dead, meta};
+use crate::store::{compared, dead, meta};
 use crate::upstream::Link;
 use crate::upstream::sender::{backlog, oldest_waiting};
 
@@ -44,7 +44,7 @@ pub struct ReplicationReport {
     pub last_error: Option<String>,
     /// Rows that central refuses.
     pub dead_letters: usize,
-    /// When the copies were last compared; never, until comparing is asked for.
+    /// When the copies were last compared; nothing before the first comparison with central.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_verified_at: Option<Timestamp>,
     /// Rows that differed then.
@@ -67,6 +67,7 @@ pub fn report(app: &App, link: &Link) -> Result<ReplicationReport, Fault> {
         acked_seq += meta::lane_ack(&snapshot, lane)?.seq;
     }
     let oldest = oldest_waiting(&snapshot)?;
+    let compared = compared::last(&snapshot)?;
     Ok(ReplicationReport {
         state: known.state.name(),
         reason: known.reason,
@@ -80,8 +81,8 @@ pub fn report(app: &App, link: &Link) -> Result<ReplicationReport, Fault> {
         last_sync_at: known.last_sync_at,
         last_error: known.last_error,
         dead_letters: dead::list(&snapshot, MAX_DEAD)?.len(),
-        last_verified_at: None,
-        diverged_rows: None,
+        last_verified_at: compared.as_ref().map(|last| last.finished_at),
+        diverged_rows: compared.map(|last| last.diverged),
         #[expect(clippy::cast_precision_loss, reason = "a skew of more than 285 years needs no microseconds")]
         clock_skew_seconds: known.clock_skew.map(|micros| micros as f64 / 1e6),
     })

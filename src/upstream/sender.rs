@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use replication::error::Error;
 use replication::fence::{self, Log, Resume};
-use replication::row::{Batch, Chain, Cursor, Lane};
+use replication::row::{Batch, Chain, Cursor, Lane, Refusal};
 use replication::upstream::{Report, Upstream};
 
 use crate::base::time::{AGREEMENT, Clock, Instant, Timestamp};
@@ -161,11 +161,7 @@ impl<U: Upstream> Sender<U> {
             match answer {
                 Ok(_) => self.confirm(lane, &batch).await?,
                 Err(Error::Refused(refused)) => {
-                    self.store.write(move |tx, now| dead::bury(tx, now, lane, &refused)).await?;
-                    let buried = dead::listed(&self.store.read()?, &batch)?;
-                    let rest = without(batch, &buried);
-                    self.central.apply(&rest).await?;
-                    self.acknowledge(lane, rest.end()).await?;
+                    self.bury(lane, batch, refused).await?;
                     // The batches behind it were refused for its sake; the next step sends them.
                     return Ok(true);
                 }
@@ -173,6 +169,20 @@ impl<U: Upstream> Sender<U> {
             }
         }
         Ok(true)
+    }
+
+    /// Lists refused rows and sends the rest of their batch, until nothing of it is refused: each search names only so many.
+    async fn bury(&mut self, lane: Lane, mut batch: Batch, mut refused: Vec<Refusal>) -> Result<(), Halt> {
+        loop {
+            let before = batch.len();
+            batch = batch.without(&refused);
+            self.store.write(move |tx, now| dead::bury(tx, now, lane, &refused)).await?;
+            match self.central.apply(&batch).await {
+                Ok(_) => return self.confirm(lane, &batch).await,
+                Err(Error::Refused(more)) if batch.len() < before => refused = more,
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Up to [`IN_FLIGHT`] batches, one behind the other, from one snapshot.
@@ -244,19 +254,6 @@ fn chain_at(read: &impl Read, lane: Lane, ack: &meta::LaneAck, seq: i64) -> Resu
 
 fn unsigned(seq: i64) -> u64 {
     u64::try_from(seq).unwrap_or(0)
-}
-
-/// A batch without the rows on the list of dead letters.
-fn without(mut batch: Batch, buried: &[(String, String)]) -> Batch {
-    for puts in &mut batch.puts {
-        let table = puts.table.full_name();
-        puts.rows.retain(|row| !buried.contains(&(table.clone(), row.id.clone())));
-    }
-    for gone in &mut batch.deletes {
-        let table = gone.table.full_name();
-        gone.ids.retain(|id| !buried.contains(&(table.clone(), id.clone())));
-    }
-    batch
 }
 
 /// Entries that central has not confirmed.
@@ -348,7 +345,7 @@ mod tests {
         let memory = central.enroll(BOX, start(2));
         memory.meet(faults.to_vec());
         let status = Arc::new(Status::default());
-        let tables = vec![TableInfo::of::<Note>()];
+        let tables = vec![TableInfo::of::<Note>(), TableInfo::of::<dead::DeadLetter>()];
         let sender = Sender::new(store.clone(), clock.clone(), Arc::clone(&status), tables, memory);
         Given { store, clock, central, status, sender }
     }

@@ -1,5 +1,6 @@
 //! Replication to central, on a real PostgreSQL and on the model in memory.
 
+mod compare;
 mod driver;
 mod faults;
 mod fixture;
@@ -10,3 +11,4 @@ mod roles;
 mod schema;
 mod suite;
 mod tls;
+mod whole;
