@@ -112,6 +112,7 @@ impl App {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             digest_key: secrets.master.derive(Purpose::ChangeLog),
+            checkpoints_beside: true,
             listener: hub.listener(),
         })?;
         let box_id = identify(&store, &secrets.master, &*entropy, &*clock)?;

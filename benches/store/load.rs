@@ -105,7 +105,9 @@ pub(crate) fn open(medium: Arc<dyn Medium>) -> Store {
     let clock = Arc::new(SystemClock::new());
     let entropy = Arc::new(SeededEntropy::new(1));
     let digest_key = Secret::new([7; 32]);
-    let store = Store::open(Settings { medium, clock, entropy, digest_key, listener: Arc::new(|_| {}) }).unwrap();
+    let listener = Arc::new(|_| {});
+    let store =
+        Store::open(Settings { medium, clock, entropy, digest_key, checkpoints_beside: true, listener }).unwrap();
     if meta::identity(&store.read().unwrap()).is_err() {
         let enrol = |tx: &mut Tx<'_>, now| {
             meta::create(tx, now, Uuid::from_u128(1), [0; 32])?;

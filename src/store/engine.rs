@@ -2,14 +2,17 @@
 //!
 //! ```text
 //!   commit:      writes ─▶ memory (unseen) ─▶ journal ─sync─▶ seen
-//!   checkpoint:  memory, newest of each key ─▶ tables ─two-phase commit─▶ a new memory, the journal from its front
+//!   checkpoint:  that memory is frozen, another takes its place, the journal turns to its other half;
+//!                newest of each key ─▶ tables ─two-phase commit─▶ the frozen memory is forgotten
 //!   open:        tables, and over them what the journal has beyond their checkpoint
 //! ```
 //!
-//! A commit that does not fit the journal, or empties a space, is its own checkpoint.
+//! A checkpoint runs beside the commits. A commit that the journal cannot take, or that empties a space, waits for it and
+//! goes into the tables at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use redb::{Builder, Database, Durability, ReadableDatabase, TableDefinition, WriteTransaction};
 
@@ -20,7 +23,7 @@ use crate::store::layout::Layout;
 use crate::store::medium::Medium;
 use crate::store::memory::{Memory, Seq};
 use crate::store::read::Space;
-use crate::store::snapshot::{Snapshot, definition};
+use crate::store::snapshot::{Memories, Snapshot, definition};
 
 /// Bytes of page cache: redb's own default of 1 GiB is more than a box has.
 const CACHE: usize = 64 << 20;
@@ -33,9 +36,45 @@ const SALT: &str = "salt";
 
 /// The open file.
 pub(in crate::store) struct Engine {
-    database: Database,
-    memory: Arc<Memory>,
+    database: Arc<Database>,
+    memories: Memories,
     journal: Mutex<Journal>,
+    running: Mutex<Option<Running>>,
+}
+
+/// A checkpoint that was begun.
+enum Running {
+    Beside(JoinHandle<Result<(), Fault>>),
+    Done(Result<(), Fault>),
+}
+
+impl Running {
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Beside(thread) => thread.is_finished(),
+            Self::Done(_) => true,
+        }
+    }
+
+    fn wait(self) -> Result<(), Fault> {
+        match self {
+            Self::Beside(thread) => {
+                thread.join().unwrap_or_else(|_| Err(Fault::Unavailable("the checkpoint panicked".into())))
+            }
+            Self::Done(done) => done,
+        }
+    }
+}
+
+/// Whoever closes the file waits until nobody writes to it.
+impl Drop for Engine {
+    fn drop(&mut self) {
+        drop(self.wait());
+    }
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Engine {
@@ -65,79 +104,119 @@ impl Engine {
         };
         let memory = Memory::over(commit);
         let journal = Mutex::new(Journal::open(file, layout, salt, &memory)?);
-        Ok(Self { database, memory: Arc::new(memory), journal })
+        let memories = Memories { active: Arc::new(memory), frozen: None };
+        Ok(Self { database: Arc::new(database), memories, journal, running: Mutex::new(None) })
+    }
+
+    /// The last commit.
+    fn committed(&self) -> Seq {
+        self.memories.active.committed()
     }
 
     /// The store as of its last commit.
     pub(in crate::store) fn snapshot(&self) -> Result<Snapshot, Fault> {
-        Snapshot::of(&self.database, &self.memory, self.memory.committed())
+        Snapshot::of(&self.database, &self.memories, self.committed())
     }
 
     /// The next commit: where it writes, and what it sees.
     pub(in crate::store) fn next(&self) -> Result<Draft, Fault> {
-        let seq = self.memory.committed() + 1;
-        let seen = Snapshot::of(&self.database, &self.memory, seq)?;
-        let record = self.journal.lock().unwrap_or_else(PoisonError::into_inner).record();
-        Ok(Draft { seen, memory: Arc::clone(&self.memory), seq, record })
+        let seq = self.committed() + 1;
+        let seen = Snapshot::of(&self.database, &self.memories, seq)?;
+        Ok(Draft { seen, memory: Arc::clone(&self.memories.active), seq, record: held(&self.journal).record() })
     }
 
-    /// Makes a commit durable and shows it. A commit that the journal cannot take is given back.
+    /// Makes a commit durable and shows it. A commit that the journal cannot take is given back, for [`Engine::settle`].
     ///
     /// # Errors
     /// What the disk says; the commit is then there or not, and the store has to be opened again.
     pub(in crate::store) fn append(&self, draft: Draft) -> Result<Option<Draft>, Fault> {
-        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut journal = held(&self.journal);
         if !journal.fits(&draft.record) {
             return Ok(Some(draft));
         }
         journal.append(draft.seq, draft.record)?;
-        self.memory.publish(draft.seq);
+        draft.memory.publish(draft.seq);
         Ok(None)
     }
 
-    /// Whether the journal is so full that it is time for a checkpoint.
+    /// Whether it is time to begin a checkpoint.
     pub(in crate::store) fn is_due(&self) -> bool {
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner).is_due()
+        held(&self.running).is_none() && held(&self.journal).is_due()
+    }
+
+    /// Begins a checkpoint of everything committed so far; `beside` on a thread of its own.
+    pub(in crate::store) fn begin(&mut self, beside: bool) {
+        let commit = self.committed();
+        let frozen = std::mem::replace(&mut self.memories.active, Arc::new(Memory::over(commit)));
+        self.memories.frozen = Some(Arc::clone(&frozen));
+        held(&self.journal).turn();
+        let database = Arc::clone(&self.database);
+        let work = move || write_tables(&database, &frozen, commit);
+        let running = if beside {
+            let thread = std::thread::Builder::new().name("store-checkpoint".into()).spawn(work);
+            thread.map_or_else(|error| Running::Done(Err(error.into())), Running::Beside)
+        } else {
+            Running::Done(work())
+        };
+        *held(&self.running) = Some(running);
+    }
+
+    /// Whether a checkpoint was begun and is over.
+    pub(in crate::store) fn is_over(&self) -> bool {
+        held(&self.running).as_ref().is_some_and(Running::is_over)
+    }
+
+    /// Waits for the checkpoint that was begun; returns whether there was one. [`Engine::finish`] has to follow.
+    ///
+    /// # Errors
+    /// What the disk said; the store has to be opened again.
+    pub(in crate::store) fn wait(&self) -> Result<bool, Fault> {
+        let running = held(&self.running).take();
+        running.map_or(Ok(false), |running| running.wait().map(|()| true))
+    }
+
+    /// Forgets what a checkpoint has brought into the tables.
+    pub(in crate::store) fn finish(&mut self) {
+        self.memories.frozen = None;
+        held(&self.journal).release();
     }
 
     /// Whether the tables hold everything.
     pub(in crate::store) fn is_settled(&self) -> bool {
-        self.memory.is_empty()
+        self.memories.active.is_empty()
     }
 
-    /// Writes everything up to a commit into the tables. Snapshots may be taken meanwhile only where that commit is
-    /// published already. [`Engine::forget`] has to follow.
+    /// Brings everything into the tables, up to a commit that the journal could not take, or `None` for the last one. No
+    /// checkpoint runs meanwhile.
     ///
     /// # Errors
     /// What the disk says; the store has to be opened again.
-    pub(in crate::store) fn settle(&self, commit: Seq) -> Result<(), Fault> {
-        let txn = begin(&self.database)?;
-        for space in Space::ALL {
-            let mut tree = txn.open_table(definition(space))?;
-            if self.memory.is_cleared(space, commit) {
-                tree.retain(|_, _| false)?;
-            }
-            for (key, value) in self.memory.newest(space) {
-                match value {
-                    Some(value) => drop(tree.insert(&*key, &*value)?),
-                    None => drop(tree.remove(&*key)?),
-                }
+    pub(in crate::store) fn settle(&mut self, draft: Option<&Draft>) -> Result<(), Fault> {
+        let commit = draft.map_or(self.committed(), |draft| draft.seq);
+        write_tables(&self.database, &self.memories.active, commit)?;
+        self.memories.active = Arc::new(Memory::over(commit));
+        held(&self.journal).rewind();
+        Ok(())
+    }
+}
+
+/// Writes the newest of each key into the tables, and up to which commit they hold everything by that.
+fn write_tables(database: &Database, memory: &Memory, commit: Seq) -> Result<(), Fault> {
+    let txn = begin(database)?;
+    for space in Space::ALL {
+        let mut tree = txn.open_table(definition(space))?;
+        if memory.is_cleared(space, commit) {
+            tree.retain(|_, _| false)?;
+        }
+        for (key, value) in memory.newest(space) {
+            match value {
+                Some(value) => drop(tree.insert(&*key, &*value)?),
+                None => drop(tree.remove(&*key)?),
             }
         }
-        txn.open_table(CHECKPOINT)?.insert(COMMIT, commit)?;
-        Ok(txn.commit()?)
     }
-
-    /// Forgets what the tables hold by now.
-    pub(in crate::store) fn forget(&mut self, commit: Seq) {
-        self.memory = Arc::new(Memory::over(commit));
-        self.journal.get_mut().unwrap_or_else(PoisonError::into_inner).rewind();
-    }
-
-    /// The last commit.
-    pub(in crate::store) fn committed(&self) -> Seq {
-        self.memory.committed()
-    }
+    txn.open_table(CHECKPOINT)?.insert(COMMIT, commit)?;
+    Ok(txn.commit()?)
 }
 
 /// A commit in the making.
@@ -160,11 +239,6 @@ impl Draft {
     pub(in crate::store) fn clear(&mut self, space: Space) {
         self.record.outgrown = true;
         self.memory.clear(self.seq, space);
-    }
-
-    /// The number that it will have.
-    pub(in crate::store) const fn seq(&self) -> Seq {
-        self.seq
     }
 
     /// Bytes of keys and values written so far.

@@ -1,14 +1,14 @@
 //! The journal: what makes a commit durable, at the price of one short write and one sync.
 //!
 //! ```text
-//!   ┌ record 41 ─────────┬ record 42 ──┬ record 43 ─ torn ┬ record 17 of an earlier round ┄
-//!   [magic len seq crc][writes]         ▲ whole blocks each
-//!                                       the next record goes here
+//!   first half    ┌ record 41 ─────────┬ record 42 ┬ of an earlier round ┄   a checkpoint is bringing these into the tables
+//!   second half   ┌ record 43 ──┬ record 44 ─ torn ┬ of an earlier round ┄   the next record goes here
+//!                 [magic len seq crc][writes]       whole blocks each
 //! ```
 //!
-//! Records are numbered without a gap, and each is synced before the next is written. So when it is read back, the first
-//! that is not whole, or is not the next number, is the end; and a later one that is whole behind it shows that something
-//! acknowledged was damaged. A checkpoint makes all of it superfluous, and the next record goes to the front again.
+//! Records are numbered without a gap, and each is synced before the next is written. So when they are read back, a number
+//! that is missing before one that is there shows that something acknowledged was damaged, and one that is not whole at
+//! the end was never acknowledged. Records go into one half while a checkpoint makes those of the other superfluous.
 //!
 //! Must not know what is in a row.
 
@@ -70,8 +70,12 @@ pub(in crate::store) struct Journal {
     file: SharedFile,
     layout: Layout,
     salt: Salt,
-    /// Where the next record goes, from the journal's start.
+    /// The half that is written to: 0 or 1.
+    half: u64,
+    /// Where in it the next record goes.
     at: u64,
+    /// The other half holds commits that are not in the tables yet.
+    other_is_needed: bool,
 }
 
 impl Journal {
@@ -82,45 +86,45 @@ impl Journal {
     pub(in crate::store) fn open(file: SharedFile, layout: Layout, salt: Salt, memory: &Memory) -> Result<Self, Fault> {
         let mut bytes = vec![0; usize::try_from(layout.journal_bytes()).unwrap_or(usize::MAX)];
         file.read(layout.journal_start(), &mut bytes)?;
-        let folded = memory.committed();
-        let (mut at, mut last) = (0, folded);
-        while let Some((seq, writes)) = record_at(&bytes, at, salt) {
-            if seq > folded {
-                // A record that is older than its place belongs to an earlier round: the end.
-                if seq != last + 1 {
-                    break;
-                }
-                replay(memory, seq, writes).ok_or(damaged("a record of the journal cannot be read"))?;
-                last = seq;
-            } else if last > folded {
-                break;
+        let mut found = Vec::new();
+        let mut at = 0;
+        while at < bytes.len() {
+            let record = record_at(&bytes, at, salt);
+            let length = record.map_or(BLOCK, |(_, writes)| (HEADER + writes.len()).next_multiple_of(BLOCK));
+            found.extend(record.filter(|(seq, _)| *seq > memory.committed()).map(|(seq, writes)| (seq, at, writes)));
+            at += length;
+        }
+        found.sort_unstable_by_key(|(seq, ..)| *seq);
+        let mut journal = Self { file, layout, salt, half: 0, at: 0, other_is_needed: false };
+        let half_of = |at: usize| u64::from(at as u64 >= layout.half_bytes());
+        for ((seq, at, writes), expected) in found.iter().zip(memory.committed() + 1..) {
+            if *seq != expected {
+                return Err(damaged("a commit of the journal is damaged"));
             }
-            at += (HEADER + writes.len()).next_multiple_of(BLOCK);
+            replay(memory, *seq, writes).ok_or(damaged("a record of the journal cannot be read"))?;
+            journal.half = half_of(*at);
+            journal.at =
+                (at + HEADER + writes.len()).next_multiple_of(BLOCK) as u64 - journal.half * layout.half_bytes();
         }
-        let later = (at..bytes.len()).step_by(BLOCK).filter_map(|place| record_at(&bytes, place, salt));
-        if later.map(|(seq, _)| seq).any(|seq| seq > last) {
-            return Err(damaged("a commit of the journal is damaged"));
-        }
-        if last > folded {
+        if let Some((last, ..)) = found.last() {
             // A process that was killed may have written the last record and not synced it.
-            file.sync_data()?;
-            memory.publish(last);
-        } else {
-            at = 0;
+            journal.file.sync_data()?;
+            memory.publish(*last);
+            journal.other_is_needed = found.iter().any(|(_, at, _)| half_of(*at) != journal.half);
         }
-        Ok(Self { file, layout, salt, at: at as u64 })
+        Ok(journal)
     }
 
     /// A record for the writes of a commit.
     pub(in crate::store) fn record(&self) -> Record {
-        let room = usize::try_from(self.layout.journal_bytes()).unwrap_or(usize::MAX);
+        let room = usize::try_from(self.layout.half_bytes()).unwrap_or(usize::MAX);
         Record { bytes: vec![0; HEADER], payload: 0, room, outgrown: false }
     }
 
-    /// Whether there is room for a record before the next checkpoint.
+    /// Whether there is room for a record now.
     pub(in crate::store) fn fits(&self, record: &Record) -> bool {
         let whole = record.bytes.len().next_multiple_of(BLOCK) as u64;
-        !record.outgrown && self.at + whole <= self.layout.journal_bytes()
+        !record.outgrown && self.at + whole <= self.layout.half_bytes()
     }
 
     /// Writes a record that fits, and syncs it: the commit is on the disk when this returns.
@@ -135,20 +139,34 @@ impl Journal {
             header.copy_from_slice(&[&numbered[..], &crc.to_le_bytes()].concat());
         }
         record.bytes.resize(record.bytes.len().next_multiple_of(BLOCK), 0);
-        self.file.write(self.layout.journal_start() + self.at, &record.bytes)?;
+        let start = self.layout.journal_start() + self.half * self.layout.half_bytes();
+        self.file.write(start + self.at, &record.bytes)?;
         self.file.sync_data()?;
         self.at += record.bytes.len() as u64;
         Ok(())
     }
 
-    /// Whether half of it is full, so that it is time for a checkpoint.
+    /// Whether it is time for a checkpoint, and the other half is free meanwhile.
     pub(in crate::store) const fn is_due(&self) -> bool {
-        self.at * 2 >= self.layout.journal_bytes()
+        !self.other_is_needed && self.at * 2 >= self.layout.half_bytes()
     }
 
-    /// A checkpoint has made all of it superfluous.
+    /// A checkpoint begins: what comes from here on goes into the other half.
+    pub(in crate::store) const fn turn(&mut self) {
+        self.half = 1 - self.half;
+        self.at = 0;
+        self.other_is_needed = true;
+    }
+
+    /// The checkpoint has made the other half superfluous.
+    pub(in crate::store) const fn release(&mut self) {
+        self.other_is_needed = false;
+    }
+
+    /// Everything is in the tables.
     pub(in crate::store) const fn rewind(&mut self) {
         self.at = 0;
+        self.other_is_needed = false;
     }
 }
 

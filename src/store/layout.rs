@@ -35,7 +35,12 @@ pub(in crate::store) struct Layout {
 impl Layout {
     /// A layout whose journal has at least so many bytes.
     pub(in crate::store) const fn with_journal(bytes: u64) -> Self {
-        Self { journal: bytes.next_multiple_of(BLOCK as u64) }
+        Self { journal: bytes.next_multiple_of(2 * BLOCK as u64) }
+    }
+
+    /// Bytes of each of the journal's two halves, which are whole blocks.
+    pub(in crate::store) const fn half_bytes(self) -> u64 {
+        self.journal / 2 / BLOCK as u64 * BLOCK as u64
     }
 
     /// Where the journal starts.

@@ -2,6 +2,7 @@
 //!
 //! Must not know where either lies: both are sorted pairs here.
 
+use std::cmp::Ordering;
 use std::iter::Peekable;
 
 use crate::store::fault::Fault;
@@ -10,48 +11,55 @@ use crate::store::read::Pair;
 /// A key and what was written at it; `None` for a deletion.
 pub(in crate::store) type Written = (Vec<u8>, Option<Vec<u8>>);
 
-/// At most `limit` pairs of the base with the writes over them. Both come in the same direction and are read no further
-/// than needed.
-pub(in crate::store) fn merge(
-    base: impl Iterator<Item = Result<Pair, Fault>>,
-    written: impl Iterator<Item = Written>,
+/// The pairs of a base with writes over them. Both come in the same direction, and are read no further than asked.
+pub(in crate::store) struct Over<B: Iterator, W: Iterator> {
+    base: Peekable<B>,
+    written: Peekable<W>,
     backwards: bool,
-    limit: usize,
-) -> Result<Vec<Pair>, Fault> {
-    let mut out = Vec::new();
-    let (mut base, mut written) = (base.peekable(), written.peekable());
-    while out.len() < limit {
-        match order(&mut base, &mut written, backwards)? {
-            None => break,
-            Some(order) if order.is_lt() => out.extend(base.next().transpose()?),
-            Some(order) => {
-                if order.is_eq() {
-                    base.next();
-                }
-                if let Some((key, Some(value))) = written.next() {
-                    out.push((key, value));
-                }
+}
+
+impl<B, W> Over<B, W>
+where
+    B: Iterator<Item = Result<Pair, Fault>>,
+    W: Iterator<Item = Written>,
+{
+    pub(in crate::store) fn new(base: B, written: W, backwards: bool) -> Self {
+        Self { base: base.peekable(), written: written.peekable(), backwards }
+    }
+
+    /// Which comes first: less for the base, equal for a write that hides what is below it. `None` at the end of both.
+    fn order(&mut self) -> Option<Ordering> {
+        Some(match (self.base.peek(), self.written.peek()) {
+            (None, None) => return None,
+            (Some(Err(_)) | Some(Ok(_)), None) | (Some(Err(_)), _) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(Ok((below, _))), Some((above, _))) if self.backwards => above.cmp(below),
+            (Some(Ok((below, _))), Some((above, _))) => below.cmp(above),
+        })
+    }
+}
+
+impl<B, W> Iterator for Over<B, W>
+where
+    B: Iterator<Item = Result<Pair, Fault>>,
+    W: Iterator<Item = Written>,
+{
+    type Item = Result<Pair, Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let order = self.order()?;
+            if order.is_lt() {
+                return self.base.next();
+            }
+            if order.is_eq() {
+                self.base.next();
+            }
+            if let (key, Some(value)) = self.written.next()? {
+                return Some(Ok((key, value)));
             }
         }
     }
-    Ok(out)
-}
-
-/// Which comes first: less for the base, equal for a write that hides what is below it. `None` at the end of both.
-fn order(
-    base: &mut Peekable<impl Iterator<Item = Result<Pair, Fault>>>,
-    written: &mut Peekable<impl Iterator<Item = Written>>,
-    backwards: bool,
-) -> Result<Option<std::cmp::Ordering>, Fault> {
-    use std::cmp::Ordering::{Greater, Less};
-    Ok(match (base.peek(), written.peek()) {
-        (Some(Err(fault)), _) => return Err(fault.clone()),
-        (None, None) => None,
-        (Some(_), None) => Some(Less),
-        (None, Some(_)) => Some(Greater),
-        (Some(Ok((below, _))), Some((above, _))) if backwards => Some(above.cmp(below)),
-        (Some(Ok((below, _))), Some((above, _))) => Some(below.cmp(above)),
-    })
 }
 
 #[cfg(test)]
@@ -65,15 +73,16 @@ mod tests {
     #[test]
     fn writes_hide_add_and_replace_in_both_directions() {
         let own = vec![(vec![1], Some(vec![9])), (vec![2], None), (vec![5], Some(vec![9]))];
-        let merged = merge(base(&[2, 3, 5]), own.clone().into_iter(), false, 10);
+        let merged: Result<Vec<_>, _> = Over::new(base(&[2, 3, 5]), own.clone().into_iter(), false).collect();
         assert_eq!(merged, Ok(vec![(vec![1], vec![9]), (vec![3], vec![0]), (vec![5], vec![9])]));
-        let back = merge(base(&[5, 3, 2]), own.into_iter().rev(), true, 2);
+        let back: Result<Vec<_>, _> = Over::new(base(&[5, 3, 2]), own.into_iter().rev(), true).take(2).collect();
         assert_eq!(back, Ok(vec![(vec![5], vec![9]), (vec![3], vec![0])]));
     }
 
     #[test]
     fn a_base_that_cannot_be_read_is_told_and_not_taken_for_its_end() {
         let broken = base(&[1]).chain(std::iter::once(Err(Fault::Full)));
-        assert_eq!(merge(broken, std::iter::empty(), false, 10), Err(Fault::Full));
+        let read: Result<Vec<_>, _> = Over::new(broken, std::iter::once((vec![9], Some(vec![9]))), false).collect();
+        assert_eq!(read, Err(Fault::Full));
     }
 }

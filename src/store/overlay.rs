@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::store::fault::Fault;
-use crate::store::merge::{Written, merge};
+use crate::store::merge::{Over, Written};
 use crate::store::read::{Pair, Range, Read, Space};
 
 /// Pending writes of one space; `None` deletes.
@@ -100,7 +100,7 @@ impl Overlay {
             // Each own write can hide one pair at most, so so many more of the base are enough.
             (false, hidden) => base.raw_scan(space, range, limit.saturating_add(hidden))?,
         };
-        merge(below.into_iter().map(Ok), own.into_iter(), range.backwards, limit)
+        Over::new(below.into_iter().map(Ok), own.into_iter(), range.backwards).take(limit).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
 
 use crate::store::fault::Fault;
 use crate::store::memory::{Memory, Seq};
-use crate::store::merge::merge;
+use crate::store::merge::Over;
 use crate::store::read::{Pair, Range, Read, Space};
 
 type Guards<'a> = (redb::AccessGuard<'a, &'static [u8]>, redb::AccessGuard<'a, &'static [u8]>);
@@ -26,19 +26,27 @@ pub struct Snapshot {
     rows: Tree,
     indexes: Tree,
     changes: Tree,
-    /// What was committed over the trees.
-    memory: Arc<Memory>,
+    memories: Memories,
     at: Seq,
 }
 
+/// What was committed over the trees.
+#[derive(Debug, Clone)]
+pub(in crate::store) struct Memories {
+    /// Where commits go.
+    pub(in crate::store) active: Arc<Memory>,
+    /// What a checkpoint is writing into the trees.
+    pub(in crate::store) frozen: Option<Arc<Memory>>,
+}
+
 impl Snapshot {
-    pub(in crate::store) fn of(database: &Database, memory: &Arc<Memory>, at: Seq) -> Result<Self, Fault> {
+    pub(in crate::store) fn of(database: &Database, memories: &Memories, at: Seq) -> Result<Self, Fault> {
         let read = database.begin_read()?;
         Ok(Self {
             rows: read.open_table(definition(Space::Rows))?,
             indexes: read.open_table(definition(Space::Indexes))?,
             changes: read.open_table(definition(Space::Changes))?,
-            memory: Arc::clone(memory),
+            memories: memories.clone(),
             at,
         })
     }
@@ -54,35 +62,39 @@ impl Snapshot {
 
 impl Read for Snapshot {
     fn raw_get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        if let Some(written) = self.memory.get(self.at, space, key) {
+        let Memories { active, frozen } = &self.memories;
+        if let Some(written) = active.get(self.at, space, key) {
             return Ok(written);
         }
-        if self.memory.is_cleared(space, self.at) {
+        if active.is_cleared(space, self.at) {
             return Ok(None);
+        }
+        if let Some(written) = frozen.as_ref().and_then(|frozen| frozen.get(self.at, space, key)) {
+            return Ok(written);
         }
         Ok(self.tree(space).get(key)?.map(|value| value.value().to_vec()))
     }
 
     fn raw_scan(&self, space: Space, range: &Range, limit: usize) -> Result<Vec<Pair>, Fault> {
-        let written = self.memory.scan(self.at, space, range);
+        let Memories { active, frozen } = &self.memories;
         let start = range.start.as_slice();
-        let tree = self.tree(space);
         let below = match range.end.as_deref() {
-            _ if self.memory.is_cleared(space, self.at) => {
-                return merge(std::iter::empty(), written, range.backwards, limit);
-            }
             Some(end) if end <= start => return Ok(Vec::new()),
-            Some(end) => tree.range::<&[u8]>(start..end)?,
-            None => tree.range::<&[u8]>(start..)?,
+            // What is below is gone.
+            _ if active.is_cleared(space, self.at) => self.tree(space).range::<&[u8]>(start..start)?,
+            Some(end) => self.tree(space).range::<&[u8]>(start..end)?,
+            None => self.tree(space).range::<&[u8]>(start..)?,
         };
         let pair = |entry: Result<Guards<'_>, redb::StorageError>| {
             let (key, value) = entry?;
             Ok((key.value().to_vec(), value.value().to_vec()))
         };
-        if range.backwards {
-            merge(below.rev().map(pair), written, true, limit)
-        } else {
-            merge(below.map(pair), written, false, limit)
-        }
+        let backwards = range.backwards;
+        let below: Box<dyn Iterator<Item = Result<Pair, Fault>>> =
+            if backwards { Box::new(below.rev().map(pair)) } else { Box::new(below.map(pair)) };
+        let frozen = frozen.iter().filter(|_| !active.is_cleared(space, self.at));
+        let frozen = frozen.flat_map(|frozen| frozen.scan(self.at, space, range));
+        let written = active.scan(self.at, space, range);
+        Over::new(Over::new(below, frozen, backwards), written, backwards).take(limit).collect()
     }
 }

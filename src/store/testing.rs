@@ -44,6 +44,7 @@ pub fn store_without_log() -> (Store, Arc<ManualClock>) {
         clock: clock.clone(),
         entropy: Arc::new(SeededEntropy::new(1)),
         digest_key: Secret::new([7; 32]),
+        checkpoints_beside: false,
         listener: Arc::new(|_| {}),
     })
     .unwrap();

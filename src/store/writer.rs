@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,7 +20,6 @@ use crate::base::time::{Clock, Timestamp};
 use crate::store::engine::Engine;
 use crate::store::fault::Fault;
 use crate::store::medium::Medium;
-use crate::store::memory::Seq;
 use crate::store::snapshot::Snapshot;
 use crate::store::tx::Tx;
 
@@ -45,6 +44,8 @@ pub struct Settings {
     pub entropy: Arc<dyn Entropy>,
     /// The key of the change log's digests.
     pub digest_key: DigestKey,
+    /// Whether checkpoints run beside the commits. A test that has to come again from its seed lets the writer run them.
+    pub checkpoints_beside: bool,
     /// Told every notice after its commit, in commit order, by the writer thread: it must return at once.
     pub listener: Arc<dyn Fn(Notice) + Send + Sync>,
 }
@@ -86,10 +87,10 @@ impl File {
         }
     }
 
-    /// The tables hold everything up to a commit.
-    fn forget(&mut self, commit: Seq) {
-        if let Self::Open(engine) = self {
-            engine.forget(commit);
+    fn engine_mut(&mut self) -> Result<&mut Engine, Fault> {
+        match self {
+            Self::Open(engine) => Ok(engine),
+            Self::Failed | Self::Closed => self.engine().map(|_| ()).and(Err(Fault::Closed)),
         }
     }
 }
@@ -338,9 +339,13 @@ impl Shared {
         self.file.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn file_mut(&self) -> RwLockWriteGuard<'_, File> {
+        self.file.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Puts another state in the file's place; the old one is closed by then.
     fn set_file(&self, file: File) {
-        *self.file.write().unwrap_or_else(PoisonError::into_inner) = file;
+        *self.file_mut() = file;
     }
 
     fn write_loop(&self, commands: &Receiver<Box<dyn Command>>) {
@@ -350,9 +355,9 @@ impl Shared {
             batch.extend(queued.by_ref().take(MAX_BATCH - 1));
             self.commit(batch, &mut queued);
             // After the answers: what they promised is in the journal, and need not wait for this.
-            self.checkpoint(Engine::is_due);
+            self.checkpoint();
         }
-        self.checkpoint(|engine| !engine.is_settled());
+        self.settle_all();
         self.set_file(File::Closed);
     }
 
@@ -418,37 +423,51 @@ impl Shared {
             Ok((committed, left))
         })?;
         if let Some(draft) = left {
-            // Too much for the journal. No snapshot may begin while tables and memory differ.
-            let mut file = self.file.write().unwrap_or_else(PoisonError::into_inner);
-            guarded(|| file.engine()?.settle(draft.seq()))?;
-            file.forget(draft.seq());
+            self.finish_checkpoint()?;
+            // No snapshot may begin while tables and memory differ.
+            guarded(|| self.file_mut().engine_mut()?.settle(Some(&draft)))?;
             self.counts.checkpoints.fetch_add(1, Ordering::Relaxed);
         }
         Ok(committed)
     }
 
-    /// Brings what the journal holds into the tables, if it is time. Where that fails, nothing is lost: the journal goes
-    /// on until it is full, and then commits are refused.
-    fn checkpoint(&self, is_time: impl FnOnce(&Engine) -> bool) {
-        let settled = guarded(|| {
-            let file = self.file();
-            let File::Open(engine) = &*file else { return Ok(None) };
-            if !is_time(engine) {
-                return Ok(None);
-            }
-            let commit = engine.committed();
-            engine.settle(commit).map(|()| Some(commit))
+    /// Ends a checkpoint that is over, and begins the next if it is time. Where one fails nothing is lost: the journal
+    /// goes on until it is full, and then commits are refused.
+    fn checkpoint(&self) {
+        let is = |what: fn(&Engine) -> bool| self.file().engine().is_ok_and(what);
+        let ended = if is(Engine::is_over) { self.finish_checkpoint() } else { Ok(()) };
+        if is(Engine::is_due) && ended.is_ok() {
+            let beside = self.settings.checkpoints_beside;
+            drop(self.file_mut().engine_mut().map(|engine| engine.begin(beside)));
+        }
+        if let Err(fault) = ended {
+            tracing::error!(%fault, "a checkpoint failed; the store is reopened");
+            self.failed();
+        }
+    }
+
+    /// Waits for a checkpoint that was begun, if there is one.
+    fn finish_checkpoint(&self) -> Result<(), Fault> {
+        // Readers go on while it is waited for.
+        let was_running = guarded(|| self.file().engine()?.wait())?;
+        if was_running {
+            self.file_mut().engine_mut()?.finish();
+            self.counts.checkpoints.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Brings everything into the tables before the file is closed; what cannot be stays in the journal.
+    fn settle_all(&self) {
+        let settled = self.finish_checkpoint().and_then(|()| {
+            guarded(|| {
+                let mut file = self.file_mut();
+                let engine = file.engine_mut()?;
+                if engine.is_settled() { Ok(()) } else { engine.settle(None) }
+            })
         });
-        match settled {
-            Ok(None) => {}
-            Ok(Some(commit)) => {
-                self.file.write().unwrap_or_else(PoisonError::into_inner).forget(commit);
-                self.counts.checkpoints.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(fault) => {
-                tracing::error!(%fault, "a checkpoint failed; the store is reopened");
-                self.failed();
-            }
+        if let Err(fault) = settled {
+            tracing::error!(%fault, "the journal was not brought into the tables; it will be when the store is opened");
         }
     }
 

@@ -33,10 +33,10 @@ struct Run {
 }
 
 impl Run {
-    /// Runs `steps` commits of random commands on a disk.
-    fn of(disk: Disk, before: Dump, dice: &Dice, steps: usize) -> Self {
+    /// Runs `steps` commits of random commands on a disk, with checkpoints beside them or between.
+    fn of(disk: Disk, before: Dump, dice: &Dice, steps: usize, beside: bool) -> Self {
         let image = disk.bytes();
-        let mut lab = Lab::on(disk.clone());
+        let mut lab = Lab::opened(disk.clone(), beside);
         let mut acknowledged = vec![(0, before)];
         let mut checkpoints = 0;
         for step in 0..steps {
@@ -56,9 +56,9 @@ impl Run {
     }
 
     /// A run of a new store.
-    fn new(dice: &Dice, steps: usize) -> Self {
+    fn new(dice: &Dice, steps: usize, beside: bool) -> Self {
         let disk = Disk::formatted();
-        let mut run = Self::of(disk, Dump::new(), dice, steps);
+        let mut run = Self::of(disk, Dump::new(), dice, steps, beside);
         run.acknowledged.insert(0, (0, Dump::new()));
         run
     }
@@ -174,12 +174,12 @@ fn large(tx: &mut Tx<'_>, dice: &Dice) -> Result<(), Fault> {
     tx.put(&Note { body, ..note(id, 5) })
 }
 
-#[test]
-fn a_power_cut_at_any_point_loses_nothing_acknowledged_and_leaves_nothing_half_done() {
+#[track_caller]
+fn assert_cuts_are_survived(beside: bool) {
     let dice = Dice::new(seed());
-    let (steps, one_in, cuts, runs) = if full() { (120, 3, 4, 8) } else { (14, 12, 2, 1) };
+    let (steps, one_in, cuts, runs) = if full() { (120, 3, 4, 8) } else { (20, 12, 2, 1) };
     for _ in 0..runs {
-        let run = Run::new(&dice, steps);
+        let run = Run::new(&dice, steps, beside);
         assert!(run.checkpoints > 0, "a cut in a checkpoint is a cut too");
         let cuts = run.sweep(false, &dice, one_in, cuts).unwrap();
         let (events, commits) = (run.history.len(), run.acknowledged.len());
@@ -188,16 +188,26 @@ fn a_power_cut_at_any_point_loses_nothing_acknowledged_and_leaves_nothing_half_d
 }
 
 #[test]
+fn a_power_cut_at_any_point_loses_nothing_acknowledged_and_leaves_nothing_half_done() {
+    assert_cuts_are_survived(false);
+}
+
+#[test]
+fn a_power_cut_while_a_checkpoint_runs_beside_the_commits_is_survived_too() {
+    assert_cuts_are_survived(true);
+}
+
+#[test]
 fn a_second_power_cut_soon_after_the_first_is_survived_too() {
     let dice = Dice::new(seed());
     for _ in 0..if full() { 40 } else { 4 } {
-        let first = Run::new(&dice, 5);
+        let first = Run::new(&dice, 5, false);
         let point = usize::try_from(dice.below(first.history.len() as u64)).unwrap();
         let mut player = Player::new(first.image.clone());
         first.history[..point].iter().for_each(|event| player.play(event));
         let disk = Disk::holding(player.cut(&dice));
         let held = dump(&Lab::on(Disk::holding(disk.bytes())).store.read().unwrap());
-        let second = Run::of(disk, held, &dice, 2);
+        let second = Run::of(disk, held, &dice, 2, false);
         second.sweep(false, &dice, 6, 2).unwrap();
     }
 }
@@ -206,7 +216,7 @@ fn a_second_power_cut_soon_after_the_first_is_survived_too() {
 fn a_disk_that_lies_about_its_syncs_is_found_out() {
     // given: the same runs, on a disk that has not synced when it says so
     let dice = Dice::new(seed());
-    let run = Run::new(&dice, 14);
+    let run = Run::new(&dice, 14, false);
     // then: the same test fails
     let wrong = run.sweep(true, &dice, 12, 2).unwrap_err();
     println!("found out: {wrong}");
@@ -216,7 +226,7 @@ fn a_disk_that_lies_about_its_syncs_is_found_out() {
 fn a_whole_commit_that_is_lost_is_found_out() {
     // given: a run whose last acknowledged commits never reached a disk that is sound otherwise
     let dice = Dice::new(seed());
-    let run = Run::new(&dice, 14);
+    let run = Run::new(&dice, 14, false);
     let mut player = Player::new(run.image.clone());
     run.history[..run.acknowledged[8].0].iter().for_each(|event| player.play(event));
     let image = player.cut(&dice);

@@ -136,6 +136,8 @@ pub(crate) struct Lab {
     pub(crate) disk: Disk,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: Store,
+    /// Whether checkpoints run beside the commits: then what happens does not all follow from a seed.
+    beside: bool,
 }
 
 impl Lab {
@@ -148,15 +150,21 @@ impl Lab {
 
     /// The store of a disk.
     pub(crate) fn on(disk: Disk) -> Self {
+        Self::opened(disk, false)
+    }
+
+    /// The store of a disk, whose checkpoints run beside the commits or between them.
+    pub(crate) fn opened(disk: Disk, beside: bool) -> Self {
         let clock = Arc::new(ManualClock::at(START));
-        let store = Store::open(settings(Arc::new(disk.clone()), &clock, |_| {})).unwrap();
-        Self { disk, clock, store }
+        let settings = settings(Arc::new(disk.clone()), &clock, |_| {});
+        let store = Store::open(Settings { checkpoints_beside: beside, ..settings }).unwrap();
+        Self { disk, clock, store, beside }
     }
 
     /// Closes the store and opens it again from its disk.
     pub(crate) fn reopened(self) -> Self {
         self.store.close();
-        Self { clock: self.clock, ..Self::on(self.disk) }
+        Self { clock: self.clock, ..Self::opened(self.disk, self.beside) }
     }
 
     /// Writes notes in one command.
@@ -177,6 +185,7 @@ pub(crate) fn settings(
         clock: clock.clone(),
         entropy: Arc::new(SeededEntropy::new(1)),
         digest_key: Secret::new(DIGEST_KEY),
+        checkpoints_beside: false,
         listener: Arc::new(listener),
     }
 }
