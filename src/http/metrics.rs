@@ -73,7 +73,7 @@ impl Metrics {
         registry.register("http_requests", "Requests answered", metrics.requests.clone());
         let (name, help) = ("http_request_duration", "Time to an answer");
         registry.register_with_unit(name, help, Unit::Seconds, metrics.duration.clone());
-        registry.register("websocket_connections", "Open subscriptions of sockets", metrics.sockets.clone());
+        registry.register("websocket_connections", "Sockets that listen", metrics.sockets.clone());
         registry.register("store_commits", "Commits on the disk", metrics.commits.clone());
         registry.register("store_commit_failures", "Commits that failed", metrics.commit_failures.clone());
         registry.register("store_queue_commands", "Commands that wait", metrics.queued.clone());
@@ -110,7 +110,7 @@ impl Metrics {
         raise(&self.commits, figures.commits);
         raise(&self.commit_failures, figures.failures);
         self.queued.set(signed(figures.queued));
-        self.sockets.set(signed(app.hub.subscriptions()));
+        self.sockets.set(signed(app.hub.sockets()));
         self.clock_trusted.set(app.clock.wall().trusted.into());
         raise(&self.alarms, app.chat.alarms());
         let expiry = app.chat.status();

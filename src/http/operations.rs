@@ -43,7 +43,7 @@ pub struct Ready {
     replication: &'static str,
     /// `ok`, or why expiry waits.
     expiry: &'static str,
-    /// Open subscriptions of sockets.
+    /// Sockets that listen.
     websockets: u64,
 }
 
@@ -77,7 +77,7 @@ async fn readyz(operations: Operations, _: Req) -> Result<Response, Problem> {
         store: "open",
         replication: operations.link.status.known().state.name(),
         expiry: operations.app.chat.status().waiting.unwrap_or("ok"),
-        websockets: operations.app.hub.subscriptions(),
+        websockets: operations.app.hub.sockets(),
     }))
 }
 

@@ -55,7 +55,7 @@ pub struct Hub {
     pub presences: Presences,
     /// Who has which conversation open.
     pub company: Company,
-    subscriptions: AtomicU64,
+    sockets: AtomicU64,
 }
 
 #[derive(Default)]
@@ -124,15 +124,20 @@ impl Hub {
         for topic in topics {
             all.entry(*topic).or_default().push(Arc::downgrade(&waiting));
         }
-        self.subscriptions.fetch_add(1, Ordering::Relaxed);
+        self.sockets.fetch_add(u64::from(is_socket(topics)), Ordering::Relaxed);
         Subscription { waiting, topics: topics.to_vec(), hub: Arc::clone(self) }
     }
 
-    /// How many subscriptions are open.
+    /// How many sockets are listening; the box's own jobs, which listen to all games, are none.
     #[must_use]
-    pub fn subscriptions(&self) -> u64 {
-        self.subscriptions.load(Ordering::Relaxed)
+    pub fn sockets(&self) -> u64 {
+        self.sockets.load(Ordering::Relaxed)
     }
+}
+
+/// Whether topics are those of a socket and not of a job.
+fn is_socket(topics: &[Topic]) -> bool {
+    !topics.contains(&Topic::AllGames)
 }
 
 impl Waiting {
@@ -183,7 +188,7 @@ impl Drop for Subscription {
                 }
             }
         }
-        self.hub.subscriptions.fetch_sub(1, Ordering::Relaxed);
+        self.hub.sockets.fetch_sub(u64::from(is_socket(&self.topics)), Ordering::Relaxed);
     }
 }
 
@@ -222,8 +227,10 @@ mod tests {
     #[test]
     fn what_is_dropped_is_forgotten() {
         let hub = Hub::new();
-        drop(hub.subscribe(&[Topic::Game(game(1)), Topic::AllGames]));
-        assert_eq!(hub.subscriptions(), 0);
+        let (socket, job) = (hub.subscribe(&[Topic::Game(game(1))]), hub.subscribe(&[Topic::AllGames]));
+        assert_eq!(hub.sockets(), 1, "a job is no socket");
+        drop((socket, job));
+        assert_eq!(hub.sockets(), 0);
         assert!(hub.topics.lock().unwrap().is_empty());
     }
 }

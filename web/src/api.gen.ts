@@ -2200,7 +2200,7 @@ export interface components {
             store: string;
             /**
              * Format: int64
-             * @description Open subscriptions of sockets.
+             * @description Sockets that listen.
              */
             websockets: number;
         };
