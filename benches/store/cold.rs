@@ -51,6 +51,7 @@ pub(crate) fn run(folder: &Path, table: &mut Table) {
     table.value("... and its newest 50 rows read, ms", median(read), Goal::None);
     store.close();
     let mut large = Ours::new(&path);
-    large.concurrent(WRITERS * 50);
+    // So many that checkpoints are among them.
+    large.concurrent(WRITERS * 400);
     table.value("... bytes to the kernel per byte of payload", large.amplification(), Goal::None);
 }
