@@ -48,8 +48,8 @@ fn until_a_checkpoint(lab: &Lab) -> Vec<u64> {
     let began = lab.store.figures().checkpoints;
     let put = |id: &u64| {
         let done = lab.put(&[note(*id, 1)]).is_ok();
-        // A checkpoint comes after the answers; what is asked next waits for it.
-        lab.store.write_blocking(|_, _| Ok::<_, Fault>(())).unwrap();
+        // A checkpoint begins after the answers, and ends after those of the next commit; what is asked then waits for it.
+        (0..2).for_each(|_| lab.store.write_blocking(|_, _| Ok::<_, Fault>(())).unwrap());
         done
     };
     let acknowledged = (1..40).take_while(|_| lab.store.figures().checkpoints == began).filter(put).collect();
