@@ -88,6 +88,7 @@ impl Whole {
             clock: clock.clone(),
             entropy: Arc::new(SeededEntropy::new(1)),
             digest_key: Secret::new([7; 32]),
+            checkpoints_beside: false,
             listener: Arc::new(|_| {}),
         })
         .unwrap();
