@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hyper::Uri;
 use serde::Deserialize;
 
 /// Where the box listens when nothing else is said: every address, so that phones on its Wi-Fi reach it.
@@ -56,6 +57,8 @@ pub struct Given {
     pub code_sender: Option<CodeSender>,
     /// Where the webhook sender posts.
     pub code_webhook: Option<String>,
+    /// PEM file of a private CA of the gateway's.
+    pub code_webhook_ca: Option<PathBuf>,
     /// Days that the archive keeps a message.
     pub archive_days: Option<u32>,
     /// Minutes until a vanished copy is scrubbed.
@@ -152,7 +155,9 @@ pub struct Config {
     /// How one-time codes reach people.
     pub code_sender: CodeSender,
     /// Where the webhook sender posts.
-    pub code_webhook: Option<String>,
+    pub code_webhook: Option<Uri>,
+    /// A private CA of the gateway's.
+    pub code_webhook_ca: Option<PathBuf>,
     /// How long the archive keeps a message.
     pub archive: Duration,
     /// How soon a vanished copy is scrubbed.
@@ -237,6 +242,7 @@ impl Given {
             proxies,
             code_sender,
             code_webhook,
+            code_webhook_ca,
             archive_days,
             shred_minutes,
             hold_grace_hours,
@@ -284,6 +290,8 @@ impl Given {
         if self.code_sender == Some(CodeSender::Webhook) && self.code_webhook.is_none() {
             return Err(setting("code_webhook", "The webhook sender needs the address it posts to."));
         }
+        let code_webhook = self.code_webhook.map(|address| gateway(&address)).transpose();
+        let code_webhook = code_webhook.map_err(|reason| setting("code_webhook", reason))?;
         let public_url = self.public_url.map(|url| url.trim_end_matches('/').to_owned());
         if public_url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
             return Err(setting("public_url", "It starts with http:// or https://."));
@@ -314,7 +322,8 @@ impl Given {
             origins: self.origins.unwrap_or_default(),
             proxies: self.proxies.unwrap_or_default(),
             code_sender: self.code_sender.unwrap_or(CodeSender::Owner),
-            code_webhook: self.code_webhook,
+            code_webhook,
+            code_webhook_ca: self.code_webhook_ca,
             archive: days(archive_days),
             shred: Duration::from_secs(u64::from(shred_minutes) * 60),
             hold_grace: Duration::from_secs(u64::from(grace_hours) * 3600),
@@ -331,6 +340,23 @@ impl Given {
             log_format: self.log_format.unwrap_or(LogFormat::Text),
             production: self.production.unwrap_or(false),
         })
+    }
+}
+
+/// The address of a gateway: codes and phone numbers go there, so it is TLS unless it is this machine.
+fn gateway(address: &str) -> Result<Uri, &'static str> {
+    let uri: Uri = address.parse().map_err(|_| "It is no address: https://host/path is wanted.")?;
+    let host = uri.host().unwrap_or_default();
+    if uri.authority().is_none_or(|authority| authority.as_str().contains('@')) || host.is_empty() {
+        return Err("It is https://host/path, without a name and password.");
+    }
+    let here = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()) || host == "localhost";
+    match uri.scheme_str() {
+        Some("https") => Ok(uri),
+        Some("http") if here => Ok(uri),
+        _ => Err(
+            "It starts with https://, so that nobody reads the codes on their way; http:// goes to this machine alone.",
+        ),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::http::settings::Settings;
 use crate::http::tls::{Source, Tls};
 use crate::http::{self};
 use crate::jobs::bots::Bots;
+use crate::jobs::codes::Codes;
 use crate::jobs::erasure::Erasure;
 use crate::jobs::games::Games;
 use crate::jobs::housekeeping::Housekeeping;
@@ -82,6 +83,8 @@ impl Running {
                 "Look at the data folder's owner and mode.",
             )
         })?;
+        let hint = "Mend what is named and start again.";
+        let codes = Codes::new(Arc::clone(&app)).map_err(|error| Failure::failed(error, hint))?;
         let running = Self { app, server, tls, first_password, stop, tasks: TaskTracker::new() };
         let app = &running.app;
         running.begin(Verify::new(Arc::clone(app), Arc::clone(&link)));
@@ -90,6 +93,7 @@ impl Running {
         running.begin(Games::new(Arc::clone(app)));
         running.begin(Bots::new(Arc::clone(app)));
         running.begin(Retention { app: Arc::clone(app), link });
+        running.begin(codes);
         running.begin(Erasure::new(Arc::clone(app)));
         running.begin(Watchdog { app: Arc::clone(app) });
         Ok(running)

@@ -89,6 +89,14 @@ pub fn load(dir: &Path, old: &OldVariables, production: bool, entropy: &dyn Entr
     Ok(Secrets { master, jwt, s2s: Secret::new(s2s) })
 }
 
+/// Reads the key that posts to the SMS gateway are signed with, making it where it is missing.
+///
+/// # Errors
+/// As [`load`].
+pub fn webhook(dir: &Path, production: bool, entropy: &dyn Entropy) -> Result<Key, ConfigError> {
+    key_file(dir, "webhook.key", None, production, entropy)
+}
+
 fn fail(secret: impl Into<String>, reason: impl Into<String>) -> ConfigError {
     ConfigError::Secret { secret: secret.into(), reason: reason.into() }
 }

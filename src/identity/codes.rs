@@ -18,7 +18,7 @@ use crate::identity::error::Error;
 use crate::identity::otp::OtpPurpose;
 use crate::identity::records::SenderKind;
 use crate::identity::service::Service;
-use crate::identity::users;
+use crate::identity::users::{self, UserInfo};
 use crate::store::fault::Fault;
 use crate::store::index::{Index, Indexes};
 use crate::store::key::Key;
@@ -102,6 +102,24 @@ pub struct ShownCode {
     pub expires_at: Timestamp,
 }
 
+/// What is due for the gateway.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Due {
+    /// A code to be posted.
+    Post(Post),
+    /// A code that nobody can be told: its number is gone, or it has expired.
+    Lost(OtpId),
+}
+
+/// What became of a due code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Delivered, refused for good, or lost: it is forgotten.
+    Done,
+    /// To be tried again later, until the tries are used up.
+    Later,
+}
+
 /// A code to be posted to the gateway.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Post {
@@ -150,31 +168,36 @@ impl Service {
     ///
     /// # Errors
     /// [`Fault`] where they cannot be read.
-    pub fn due_posts(&self, read: &(impl Read + ?Sized), now: Timestamp, limit: usize) -> Result<Vec<Post>, Fault> {
+    pub fn due_posts(&self, read: &(impl Read + ?Sized), now: Timestamp, limit: usize) -> Result<Vec<Due>, Fault> {
         let rows = read.list_by::<Pending>(BY_POST, &Key::new(), &Page::first(limit))?.items;
-        let mut posts = Vec::new();
-        for row in rows.into_iter().filter(|row| row.post_at.is_some_and(|at| at <= now) && now < row.expires_at) {
-            let phone = users::by_id(read, row.user_id)?.and_then(|user| self.phone_of(&user));
-            if let (Some(phone), Some(code)) = (phone, open(&self.otp, &row)) {
-                posts.push(Post { id: row.id, phone, purpose: row.purpose, code, expires_at: row.expires_at });
+        let due = rows.into_iter().filter(|row| row.post_at.is_some_and(|at| at <= now));
+        due.map(|row| self.due(read, now, &row)).collect()
+    }
+
+    fn due(&self, read: &(impl Read + ?Sized), now: Timestamp, row: &Pending) -> Result<Due, Fault> {
+        let user = users::by_id(read, row.user_id)?.filter(UserInfo::is_active);
+        let phone = user.and_then(|user| self.phone_of(&user)).filter(|_| now < row.expires_at);
+        Ok(match (phone, open(&self.otp, row)) {
+            (Some(phone), Some(code)) => {
+                Due::Post(Post { id: row.id, phone, purpose: row.purpose, code, expires_at: row.expires_at })
             }
-        }
-        Ok(posts)
+            _ => Due::Lost(row.id),
+        })
     }
 }
 
-/// Notes what became of a post: delivered, or to be tried again later, or given up.
+/// Notes what became of a post. After the last try it is given up, and nothing readable is left of the code.
 ///
 /// # Errors
 /// [`Fault`] where it cannot be read.
-pub fn posted(tx: &mut Tx<'_>, now: Timestamp, id: OtpId, delivered: bool) -> Result<(), Fault> {
+pub fn posted(tx: &mut Tx<'_>, now: Timestamp, id: OtpId, fate: Fate) -> Result<(), Fault> {
+    // A newer code may have taken its place meanwhile.
     let Some(row) = tx.get::<Pending>(&Key::of(id))? else { return Ok(()) };
-    if delivered {
-        return tx.delete::<Pending>(&Key::of(id));
-    }
     let wait = usize::try_from(row.posts).ok().and_then(|posts| RETRIES.get(posts));
-    let post_at = wait.map(|wait| now.plus(*wait));
-    tx.put(&Pending { posts: row.posts.saturating_add(1), post_at, ..row })
+    match wait.filter(|_| fate == Fate::Later) {
+        Some(wait) => tx.put(&Pending { posts: row.posts.saturating_add(1), post_at: Some(now.plus(*wait)), ..row }),
+        None => tx.delete::<Pending>(&Key::of(id)),
+    }
 }
 
 /// When the next post is due, if any is.

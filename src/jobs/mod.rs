@@ -3,8 +3,10 @@
 //! A step is short, safe to repeat and safe to cut off; what it must remember is in the store.
 
 pub mod bots;
+pub mod codes;
 pub mod erasure;
 pub mod games;
+pub mod gateway;
 pub mod housekeeping;
 pub mod replication;
 pub mod retention;

@@ -7,3 +7,4 @@ mod forged;
 mod guessing;
 mod matrix;
 mod sessions;
+mod webhook;
