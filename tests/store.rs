@@ -2,11 +2,11 @@
 
 mod commits;
 mod crash;
-mod disk;
+pub(crate) mod disk;
 mod faults;
 mod file;
 mod goldens;
 mod idempotency;
-mod lab;
+pub(crate) mod lab;
 mod log;
 mod model;

@@ -6,4 +6,5 @@ pub(crate) mod evening;
 mod kill;
 mod link;
 mod match_play;
+mod refresh;
 pub(crate) mod secrecy;

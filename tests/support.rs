@@ -1,6 +1,7 @@
 //! What tests share: clients that speak HTTP and WebSockets to the last byte, and a PostgreSQL to throw away.
 
 pub(crate) mod http;
+pub(crate) mod logs;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod whotbox;

@@ -2,24 +2,28 @@
 //! participants' lists. The sealed archive stays for its time, as for everybody (decision 0010).
 
 use crate::base::id::UserId;
-use crate::base::time::{Timestamp, WallTime};
+use crate::base::time::Timestamp;
 use crate::chat::error::Error;
 use crate::chat::hold;
 use crate::chat::messages::{unlist, visible};
 use crate::chat::records::{CONVERSATION_BY_USER, Conversation};
+use crate::chat::service::Service;
 use crate::store::fault::Fault;
 use crate::store::key::Key;
 use crate::store::page::Page;
 use crate::store::read::{Read, ReadExt};
 use crate::store::tx::Tx;
 
-/// Whether a legal hold covers a user: one on any of the user's conversations, or the grace after one, which only a
-/// trusted clock can say to be over.
-///
-/// # Errors
-/// [`Fault`] where it cannot be read.
-pub fn held(read: &(impl Read + ?Sized), wall: WallTime, user: UserId) -> Result<bool, Fault> {
-    hold::over_user(read, wall, user)
+impl Service {
+    /// Whether nothing of a user's may be erased now: a legal hold covers the user, the grace after one lasts, or a hold
+    /// may be pending at central that this box cannot know of.
+    ///
+    /// # Errors
+    /// [`Fault`] where it cannot be read; then nothing may be erased.
+    pub fn holds(&self, read: &impl Read, user: UserId) -> Result<bool, Fault> {
+        let wall = self.clock.wall();
+        Ok(hold::over_user(read, wall, user)? || self.holds_unknown(read, wall.now)?.is_some())
+    }
 }
 
 /// Takes the messages of a user's conversations from both participants' lists, at most `page.limit` of them; where the

@@ -5,12 +5,13 @@
 use hyper::header::HeaderName;
 
 use crate::app::App;
+use crate::base::id::UserId;
 use crate::base::time::Timestamp;
 use crate::http::identity::AccountNews;
 use crate::http::problem::{Code, Problem};
 use crate::http::request::Req;
 use crate::http::socket::{Close, Session};
-use crate::identity::access::{Caller, Denied, Service};
+use crate::identity::access::{Caller, Denied, Named, Service};
 use crate::identity::users;
 use crate::store::fault::Fault;
 use crate::store::read::Read;
@@ -27,6 +28,15 @@ pub fn caller(app: &App, req: &Req) -> Result<Caller, Problem> {
     let caller = app.identity.caller(&snapshot, app.clock.now(), req.bearer()).map_err(denied)?;
     req.authenticated(&caller.id());
     Ok(caller)
+}
+
+/// Whom the request's token names, for the one act that must be repeatable after the session has ended; and whose it is.
+///
+/// # Errors
+/// 401 `unauthenticated`.
+pub fn named(app: &App, req: &Req) -> Result<(Named, UserId), Problem> {
+    let named = app.identity.named(app.clock.now(), req.bearer()).map_err(denied)?;
+    Ok((named, named.user))
 }
 
 /// [`caller`], whose password is an own one.

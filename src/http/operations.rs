@@ -9,12 +9,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::http::auth;
+use crate::http::identity::refused;
 use crate::http::metrics::Metrics;
 use crate::http::problem::{Code, Problem};
 use crate::http::reply::{self, Response};
 use crate::http::request::Req;
 use crate::http::route::{Resource, get, post};
+use crate::http::{auth, once};
+use crate::identity;
+use crate::store::once::once as do_once;
 use crate::upstream::Link;
 use crate::upstream::report::{ReplicationReport, report};
 
@@ -96,7 +99,14 @@ async fn replication(operations: Operations, req: Req) -> Result<Response, Probl
 }
 
 async fn sync_now(operations: Operations, req: Req) -> Result<Response, Problem> {
-    auth::settled(&operations.app, &req)?.admin().map_err(auth::denied)?;
+    let admin = auth::settled(&operations.app, &req)?.admin().map_err(auth::denied)?;
+    let key = once::key(&operations.app, &req, admin.id())?;
+    let mut replayed = false;
+    if key.is_some() {
+        let done =
+            operations.app.store.write(move |tx, now| do_once(tx, now, key, |_| Ok::<_, identity::error::Error>(())));
+        replayed = done.await.map_err(refused)?.replayed;
+    }
     operations.link.wake.notify_one();
-    Ok(reply::accepted())
+    Ok(once::answer(replayed, reply::accepted()))
 }

@@ -16,10 +16,12 @@ use crate::http::reply::{self, Response};
 use crate::http::request::Req;
 use crate::http::route::{Resource, post};
 use crate::http::{auth, once};
+use crate::identity::access::Caller;
 use crate::identity::login::Credentials;
 use crate::identity::otp::{OtpPurpose, Typed};
 use crate::identity::register::Applicant;
 use crate::identity::sessions::{self, SessionRef};
+use crate::store::once::once as do_once;
 
 /// A new account.
 #[derive(Deserialize, ToSchema)]
@@ -178,32 +180,40 @@ fn session(app: &App, status: StatusCode, of: SessionRef, replayed: bool) -> Res
 }
 
 async fn logout(app: Arc<App>, req: Req) -> Result<Response, Problem> {
-    let caller = auth::caller(&app, &req)?;
-    app.store.write(move |tx, now| sessions::logout(tx, now, &caller)).await.map_err(refused)?;
-    Ok(reply::no_content())
+    // Who asks again has signed out by the first time, so the session is looked at within.
+    let (named, key) = auth::named(&app, &req)?;
+    let key = once::key(&app, &req, key)?;
+    let done = app
+        .store
+        .write(move |tx, now| do_once(tx, now, key, |tx| sessions::logout(tx, now, &Caller::check(tx, now, named)?)));
+    let done = done.await.map_err(refused)?;
+    Ok(once::answer(done.replayed, reply::no_content()))
 }
 
 async fn change_password(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let caller = auth::caller(&app, &req)?;
     let body: ChangePassword = req.json()?;
+    let key = once::key(&app, &req, caller.id())?;
     let username = caller.user().username.to_string();
     let current = Credentials { username, password: body.current_password, address: req.client() };
-    let changed = app.identity.change_password(&app.store, &*app.clock, &caller, current, body.new_password);
-    changed.await.map_err(refused)?;
-    Ok(reply::no_content())
+    let changed = app.identity.change_password(&app.store, &*app.clock, &caller, current, body.new_password, key);
+    let done = changed.await.map_err(refused)?;
+    Ok(once::answer(done.replayed, reply::no_content()))
 }
 
 async fn request_code(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let body: RequestCode = req.json()?;
-    let asked = app.identity.request_code(&app.store, &*app.clock, &body.username, body.purpose.into());
-    asked.await.map_err(refused)?;
-    Ok(reply::accepted())
+    let key = once::key_of_anyone(&app, &req)?;
+    let asked = app.identity.request_code(&app.store, &*app.clock, &body.username, body.purpose.into(), key);
+    let done = asked.await.map_err(refused)?;
+    Ok(once::answer(done.replayed, reply::accepted()))
 }
 
 async fn verify_code(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let body: VerifyCode = req.json()?;
     let VerifyCode { username, purpose, code, new_password } = body;
     let typed = Typed { username, purpose: purpose.into(), code, new_password, address: req.client() };
-    app.identity.verify_code(&app.store, &*app.clock, typed).await.map_err(refused)?;
-    Ok(reply::no_content())
+    let key = once::key_of_anyone(&app, &req)?;
+    let done = app.identity.verify_code(&app.store, &*app.clock, typed, key).await.map_err(refused)?;
+    Ok(once::answer(done.replayed, reply::no_content()))
 }

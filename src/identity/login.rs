@@ -27,7 +27,7 @@ use crate::identity::sessions::{self, RefreshTokens, Refreshed, SessionRef};
 use crate::identity::throttle::{Bucket, Scope, longest_wait};
 use crate::identity::users::{self, Status};
 use crate::store::fault::Fault;
-use crate::store::once::{Done, OnceKey, once};
+use crate::store::once::{Done, OnceKey, once, seen};
 use crate::store::read::Read;
 use crate::store::tx::Tx;
 use crate::store::writer::Store;
@@ -192,7 +192,12 @@ impl Service {
         caller: &Caller,
         current: Credentials,
         new: Secret<String>,
-    ) -> Result<(), Error> {
+        key: Option<OnceKey>,
+    ) -> Result<Done<()>, Error> {
+        // A repetition bears a password that is no more.
+        if seen::<(), Error>(&store.read()?, clock.now(), key.as_ref())?.is_some() {
+            return Ok(Done { reference: (), replayed: true });
+        }
         let refuse = |why| Error::Field { field: "new_password", why };
         policy::check(&caller.user().username, new.expose()).map_err(refuse)?;
         if new.expose() == current.password.expose() {
@@ -201,7 +206,7 @@ impl Service {
         let verified = self.examine(store, clock, &current).await?;
         let hash = if verified.matches { Some(self.pool.hash(&new).await?) } else { None };
         let caller = caller.clone();
-        store.write(move |tx, now| replace(tx, now, &caller, verified, hash)).await?
+        store.write(move |tx, now| replace(tx, now, &caller, verified, hash, key)).await?
     }
 
     /// Rotates a refresh token.
@@ -271,11 +276,16 @@ fn replace(
     caller: &Caller,
     attempt: Verified,
     new: Option<PasswordHash>,
-) -> Result<Result<(), Error>, Error> {
+    key: Option<OnceKey>,
+) -> Result<Result<Done<()>, Error>, Error> {
+    if seen::<(), Error>(tx, now, key.as_ref())?.is_some() {
+        return Ok(Ok(Done { reference: (), replayed: true }));
+    }
     match (confirm(tx, now, caller, &attempt)?, new) {
         (Ok(_), Some(hash)) => {
-            accounts::set_password(tx, now, caller.id(), hash, false, Some(caller.session()))?;
-            Ok(Ok(()))
+            let keep = Some(caller.session());
+            let set = once(tx, now, key, |tx| accounts::set_password(tx, now, caller.id(), hash, false, keep))?;
+            Ok(Ok(set))
         }
         // Hashed is only what the right password came with.
         (Ok(_), None) => Ok(Err(Error::InvalidCredentials)),

@@ -25,6 +25,7 @@ use crate::identity::throttle::{Bucket, Scope};
 use crate::identity::users::{self, Status, UserInfo};
 use crate::store::fault::Fault;
 use crate::store::key::Key;
+use crate::store::once::{Done, OnceKey, once, seen};
 use crate::store::page::Page;
 use crate::store::read::ReadExt;
 use crate::store::tx::Tx;
@@ -103,16 +104,19 @@ impl Service {
         clock: &dyn Clock,
         username: &str,
         purpose: OtpPurpose,
-    ) -> Result<(), Error> {
+        key: Option<OnceKey>,
+    ) -> Result<Done<()>, Error> {
         let sender = match self.codes {
             CodeSender::Owner => SenderKind::Owner,
             CodeSender::Webhook => SenderKind::Webhook,
-            CodeSender::Off => return Ok(()),
+            CodeSender::Off => return Ok(Done { reference: (), replayed: false }),
         };
         let name = username.parse::<Username>().ok();
         let bucket = self.bucket_of_name(Scope::OtpRequest, name.as_ref().map_or(username, Username::as_str));
         let made = self.make_code(clock.now(), sender);
-        store.write(move |tx, now| request(tx, now, name.as_ref(), purpose, bucket, made)).await
+        let asked =
+            store.write(move |tx, now| once(tx, now, key, |tx| request(tx, now, name.as_ref(), purpose, bucket, made)));
+        asked.await
     }
 
     fn make_code(&self, now: Timestamp, sender: SenderKind) -> Made {
@@ -132,7 +136,17 @@ impl Service {
     /// # Errors
     /// [`Error::InvalidOtp`] for a wrong, used, expired or unknown one, or after too many tries; [`Error::Field`] for
     /// a password reset without a new password or with one that may not be; [`Error::TooManyAttempts`].
-    pub async fn verify_code(&self, store: &Store, clock: &dyn Clock, typed: Typed) -> Result<(), Error> {
+    pub async fn verify_code(
+        &self,
+        store: &Store,
+        clock: &dyn Clock,
+        typed: Typed,
+        key: Option<OnceKey>,
+    ) -> Result<Done<()>, Error> {
+        // A repetition bears a code that is used up, and is no try.
+        if seen::<(), Error>(&store.read()?, clock.now(), key.as_ref())?.is_some() {
+            return Ok(Done { reference: (), replayed: true });
+        }
         let name = typed.username.parse::<Username>().ok();
         check_new_password(name.as_ref(), &typed)?;
         let address = self.bucket_of_address(Scope::Address, typed.address);
@@ -152,7 +166,7 @@ impl Service {
             (OtpPurpose::PasswordReset, Some(new)) => Some(self.pool.hash(new).await?),
             _ => None,
         };
-        store.write(move |tx, now| use_up(tx, now, otp.id, new)).await
+        store.write(move |tx, now| once(tx, now, key, |tx| use_up(tx, now, otp.id, new))).await
     }
 }
 

@@ -15,7 +15,7 @@ use crate::base::keys::{MasterKey, Purpose};
 use crate::base::secret::Secret;
 use crate::base::text::{Phone, Username};
 use crate::base::time::Timestamp;
-use crate::identity::access::{self, Caller, Denied};
+use crate::identity::access::{self, Caller, Denied, Named};
 use crate::identity::error::Error;
 use crate::identity::passwords::{PasswordHash, Pool};
 use crate::identity::phone::{Phones, SealedPhone};
@@ -117,8 +117,15 @@ impl Service {
     /// # Errors
     /// [`Denied::Unauthenticated`], [`Denied::Suspended`].
     pub fn caller(&self, read: &(impl Read + ?Sized), now: Timestamp, token: Option<&str>) -> Result<Caller, Denied> {
-        let named = token.and_then(|token| self.tokens.verify(now, token)).ok_or(Denied::Unauthenticated)?;
-        Caller::check(read, now, named)
+        Caller::check(read, now, self.named(now, token)?)
+    }
+
+    /// Whom a bearer token names; nothing of it is checked in the store.
+    ///
+    /// # Errors
+    /// [`Denied::Unauthenticated`].
+    pub fn named(&self, now: Timestamp, token: Option<&str>) -> Result<Named, Denied> {
+        token.and_then(|token| self.tokens.verify(now, token)).ok_or(Denied::Unauthenticated)
     }
 
     /// The service that an `X-S2S-Token` proves.

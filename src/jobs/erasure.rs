@@ -115,7 +115,7 @@ impl Erasure {
     async fn carry_out(&self, user: UserId) -> Result<bool, Error> {
         // A look without the writer first: what is held stays so for months.
         let known = erasure::is_noted_as_held(&self.app.store.read()?, user)?;
-        if known && chat::erasure::held(&self.app.store.read()?, self.app.clock.wall(), user)? {
+        if known && self.app.chat.holds(&self.app.store.read()?, user)? {
             return Ok(false);
         }
         for trace in TRACES {
@@ -138,9 +138,9 @@ impl Erasure {
 
     /// One command: the hold is looked at, the account is wiped if it was not, and one page forgets the name.
     async fn page(&self, user: UserId, trace: Trace, page: Page) -> Result<Did, Error> {
-        let (games, wall) = (Arc::clone(&self.app.game), self.app.clock.wall());
+        let (games, chats) = (Arc::clone(&self.app.game), Arc::clone(&self.app.chat));
         let done = self.app.store.write(move |tx, now| {
-            if chat::erasure::held(tx, wall, user)? {
+            if chats.holds(tx, user)? {
                 erasure::held(tx, now, user)?;
                 return Ok::<_, Error>(Did::Waits);
             }

@@ -141,11 +141,14 @@ impl Gateway {
         };
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
         let answer = sender.send_request(request);
-        // The connection moves the bytes; it ends with this future. Dropping either holds nothing back.
-        tokio::select! {
-            answer = answer => answer.ok().map(|answer| answer.status().as_u16()),
-            _ = connection => None,
-        }
+        tokio::pin!(answer);
+        // The connection moves the bytes and may end with the answer that it brought. Dropping either loses nothing.
+        let answer = tokio::select! {
+            biased;
+            answer = &mut answer => answer,
+            _ = connection => answer.await,
+        };
+        answer.ok().map(|answer| answer.status().as_u16())
     }
 }
 

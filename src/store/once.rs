@@ -13,7 +13,7 @@ use crate::store::fault::Fault;
 use crate::store::index::{Index, Indexes};
 use crate::store::key::Key;
 use crate::store::page::Page;
-use crate::store::read::ReadExt;
+use crate::store::read::{Read, ReadExt};
 use crate::store::record::{Record, TableId, decode_body, pack};
 use crate::store::tx::Tx;
 
@@ -83,19 +83,33 @@ where
     R: Serialize + DeserializeOwned,
     E: From<Fault> + From<KeyReused>,
 {
-    let Some(key) = key else { return command(tx).map(|reference| Done { reference, replayed: false }) };
-    if let Some(seen) = tx.get::<Remembered>(&Key::new().fixed(&key.key))?
-        && now.since(seen.at) < REMEMBERED
-    {
-        if seen.request != key.request {
-            return Err(KeyReused.into());
-        }
-        return Ok(Done { reference: decode_body(Remembered::TABLE, &seen.reference)?, replayed: true });
+    if let Some(reference) = seen::<R, E>(tx, now, key.as_ref())? {
+        return Ok(Done { reference, replayed: true });
     }
     let reference = command(tx)?;
+    let Some(key) = key else { return Ok(Done { reference, replayed: false }) };
     let packed = pack(Remembered::TABLE, &reference)?;
     tx.put(&Remembered { key: key.key, request: key.request, reference: packed, at: now })?;
     Ok(Done { reference, replayed: false })
+}
+
+/// The reference of a request that was done within [`REMEMBERED`]; nothing where it was not, or bears no key. For commands
+/// that must not even be prepared twice, such as those that count a try.
+///
+/// # Errors
+/// [`KeyReused`] for the same key with another request.
+pub fn seen<R, E>(read: &(impl Read + ?Sized), now: Timestamp, key: Option<&OnceKey>) -> Result<Option<R>, E>
+where
+    R: DeserializeOwned,
+    E: From<Fault> + From<KeyReused>,
+{
+    let Some(key) = key else { return Ok(None) };
+    let known = read.get::<Remembered>(&Key::new().fixed(&key.key))?;
+    match known.filter(|known| now.since(known.at) < REMEMBERED) {
+        None => Ok(None),
+        Some(known) if known.request != key.request => Err(KeyReused.into()),
+        Some(known) => Ok(Some(decode_body(Remembered::TABLE, &known.reference)?)),
+    }
 }
 
 /// Forgets at most `limit` answers that nobody may ask for any more; returns how many.

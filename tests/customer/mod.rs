@@ -1,5 +1,7 @@
 //! Stories about invites and relationships.
 
+mod torn;
+
 use serde_json::{Value, json};
 use whotbox::identity::users::Role;
 

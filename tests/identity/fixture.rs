@@ -1,5 +1,6 @@
 //! A whole box in this process, over real HTTP, with a clock that the test moves, and people who use it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use whotbox::http::metrics::Metrics;
 use whotbox::http::serve::{self, Listen, Server};
 use whotbox::http::{resources, settings::Settings};
 use whotbox::identity::users::Role;
+use whotbox::store::medium::Medium;
 use whotbox::upstream::Link;
 
 use crate::support::http::{Answer, Http};
@@ -27,7 +29,7 @@ pub(crate) struct Whole {
     pub app: Arc<App>,
     pub clock: Arc<ManualClock>,
     _server: Server,
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 /// Somebody who is signed in.
@@ -59,16 +61,21 @@ pub(crate) async fn start_with(change: impl FnOnce(&mut Given)) -> Whole {
     let folder = tempfile::tempdir().unwrap();
     let mut given = Given { data_dir: Some(folder.path().join("data")), ..Given::default() };
     change(&mut given);
+    let whole = open(given, None).await;
+    Whole { _folder: Some(folder), ..whole }
+}
+
+async fn open(given: Given, medium: Option<Arc<dyn Medium>>) -> Whole {
     let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_795_341_600_000_000)));
     let parts = Parts {
         clock: clock.clone(),
         entropy: Arc::new(OsEntropy),
         old: OldVariables { s2s: Some(secret(S2S)), jwt: Some(secret(JWT)), ..OldVariables::default() },
-        medium: None,
+        medium,
     };
     let app = App::open(given.complete().unwrap(), parts).unwrap();
     let (http, server) = serve(&app).await;
-    Whole { http, app, clock, _server: server, _folder: folder }
+    Whole { http, app, clock, _server: server, _folder: None }
 }
 
 fn secret(text: &str) -> whotbox::base::secret::Secret<String> {
@@ -91,6 +98,11 @@ async fn serve(app: &Arc<App>) -> (Http, Server) {
 }
 
 impl Whole {
+    /// Opens a box whose keys lie in a folder and whose store lies elsewhere.
+    pub(crate) async fn on(folder: &Path, medium: Arc<dyn Medium>) -> Self {
+        open(Given { data_dir: Some(folder.join("data")), ..Given::default() }, Some(medium)).await
+    }
+
     /// Makes an account from the console and signs it in.
     pub(crate) async fn person(&self, role: Role, username: &str) -> Person {
         self.account(role, username).await;

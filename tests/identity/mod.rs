@@ -6,5 +6,6 @@ pub(crate) mod fixture;
 mod forged;
 mod guessing;
 mod matrix;
+mod repeated;
 mod sessions;
 mod webhook;

@@ -48,7 +48,7 @@ struct Sms {
 }
 
 impl Sms {
-    /// Answers with these statuses, and 200 from then on.
+    /// Answers with these statuses, and 200 from then on; and closes at once, as the simplest servers do.
     async fn start(statuses: &[u16], tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let sms = Self { address: listener.local_addr().unwrap(), seen: Arc::default() };
@@ -66,9 +66,7 @@ impl Sms {
                 let Some(one) = read(&mut stream).await else { continue };
                 seen.lock().unwrap().push(one);
                 let status = statuses.pop_front().unwrap_or(200);
-                let answer = format!(
-                    "HTTP/1.1 {status} So\r\nLocation: http://localhost/elsewhere\r\nContent-Length: 0\r\n\r\n"
-                );
+                let answer = format!("HTTP/1.0 {status} So\r\nLocation: http://localhost/elsewhere\r\n\r\n");
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
         });

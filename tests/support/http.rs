@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::soon;
+use crate::support::{logs, soon};
 
 /// Anything that bytes go through.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -32,6 +32,7 @@ pub(crate) struct Http {
 impl Http {
     /// Plain HTTP.
     pub(crate) fn new(address: SocketAddr) -> Self {
+        logs::begin();
         Self { address, tls: None }
     }
 
@@ -144,8 +145,11 @@ impl Call<'_> {
     pub(crate) async fn send(self) -> Answer {
         let mut wire = self.http.connect().await.expect("the server takes the connection");
         let head = self.method == "HEAD";
+        logs::know(&self.body);
         wire.write(&self.bytes()).await;
-        wire.answer_to(head).await.expect("an answer")
+        let answer = wire.answer_to(head).await.expect("an answer");
+        logs::know(&answer.body);
+        answer
     }
 }
 

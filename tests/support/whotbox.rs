@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::http::{Answer, Http};
+use crate::support::logs;
 use crate::support::ws::Ws;
 
 /// The program under test.
@@ -100,6 +101,7 @@ impl Drop for Whotbox {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
+        logs::keep(&self.folder.join("log"));
     }
 }
 
