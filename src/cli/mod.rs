@@ -116,6 +116,7 @@ pub fn open(config: Config) -> Result<Arc<App>, Failure> {
 /// Asks the running box, or opens the stopped one and does it here; says which on standard error.
 async fn ask(config: &Config, request: Request) -> Result<Value, Failure> {
     if let Some(answer) = socket::ask(&config.data_dir, &request).await {
+        drop(writeln!(std::io::stderr().lock(), "(done by the running box)"));
         return answer;
     }
     if !config.data_dir.join(crate::app::STORE_FILE).exists() {

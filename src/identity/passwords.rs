@@ -1,15 +1,20 @@
 //! Passwords: hashed and verified in a small pool, so that a storm of logins cannot take the machine from the games.
 //!
+//! The pool has threads of its own, which give way to all others: two cores that hash would leave a move waiting for
+//! its turn (`benches/storm`).
+//!
 //! Must not know users or requests. What may be a password is in [`crate::identity::policy`].
 
 use std::fmt;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::phc::PasswordHash as Phc;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use crate::base::entropy::Entropy;
@@ -23,6 +28,8 @@ const MOST_COST: (u32, u32, u32) = (128 * 1024, 10, 8);
 const AT_ONCE: usize = 2;
 /// Hashes that may wait. At 30 ms each the last waits a quarter of a second; beyond, "busy" is the honest answer.
 const QUEUE: usize = 16;
+/// How far the pool's threads give way, as `nice` has it: a tenth of the share of a thread that serves.
+const NICE: i32 = 10;
 /// Bytes of a salt (RFC 9106, section 3.1).
 const SALT: usize = 16;
 /// A hash that no password has: an unknown name costs the same time as a known one.
@@ -67,9 +74,12 @@ pub struct Verdict {
     pub outdated: bool,
 }
 
-/// The pool.
+/// What a thread of the pool does next.
+type Work = Box<dyn FnOnce() + Send>;
+
+/// The pool. Its threads end with it.
 pub struct Pool {
-    permits: Arc<Semaphore>,
+    work: Sender<Work>,
     taken: Arc<AtomicUsize>,
     entropy: Arc<dyn Entropy>,
 }
@@ -84,10 +94,19 @@ impl Drop for Place {
 }
 
 impl Pool {
-    /// An empty pool.
+    /// An empty pool, with its threads.
     #[must_use]
     pub fn new(entropy: Arc<dyn Entropy>) -> Self {
-        Self { permits: Arc::new(Semaphore::new(AT_ONCE)), taken: Arc::default(), entropy }
+        let (work, waiting) = channel();
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..AT_ONCE {
+            let waiting = Arc::clone(&waiting);
+            let thread = std::thread::Builder::new().name("passwords".to_owned());
+            if let Err(error) = thread.spawn(move || serve(&waiting)) {
+                tracing::error!(%error, "a thread for passwords cannot be started");
+            }
+        }
+        Self { work, taken: Arc::default(), entropy }
     }
 
     /// Hashes a password with a new salt.
@@ -113,15 +132,33 @@ impl Pool {
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
         let free = |taken: usize| (taken < AT_ONCE + QUEUE).then_some(taken + 1);
         self.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, free).map_err(|_| Busy)?;
+        // The place goes with the work: a caller that hangs up does not make room before its work is done.
         let place = Place(Arc::clone(&self.taken));
-        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Busy)?;
-        // Place and permit go with the work: a caller that hangs up does not make room for more than two at once.
-        let work = tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop((place, permit));
-            done
-        });
-        work.await.map_err(|_| Busy)
+        let (done, answer) = oneshot::channel();
+        let work = move || {
+            let made = work();
+            drop(place);
+            // Nobody may wait for it any more.
+            drop(done.send(made));
+        };
+        self.work.send(Box::new(work)).map_err(|_| Busy)?;
+        answer.await.map_err(|_| Busy)
+    }
+}
+
+/// One thread: does what is waiting, until the pool is gone.
+fn serve(waiting: &Mutex<Receiver<Work>>) {
+    // On Linux it is the thread that asks, so no other one gives way.
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "hashing does not give way");
+    }
+    loop {
+        // The lock is held while waiting, and by one: the other waits for the lock instead.
+        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(work) = next else { return };
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+            tracing::error!("a password could not be hashed");
+        }
     }
 }
 
