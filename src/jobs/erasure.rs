@@ -19,6 +19,8 @@ use crate::store::writer::AsFault;
 
 /// Between two looks; what was asked for begins to go within this time.
 const EVERY: Duration = Duration::from_secs(1);
+/// The same after one has failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(60);
 /// Rows of one command, so that nobody's move waits behind it for long.
 const AT_ONCE: usize = 100;
 /// Erasures that are looked at in one round. Those under hold stand in front, so it is more than a box will have.
@@ -104,11 +106,18 @@ impl Erasure {
     /// # Errors
     /// [`Error`]; what was erased stays erased, and the next round goes on.
     pub async fn round(&self) -> Result<usize, Error> {
-        let mut finished = 0;
+        let (mut finished, mut failed) = (0, None);
         for user in erasure::open(&self.app.store.read()?, MAX_OPEN)? {
-            finished += usize::from(self.carry_out(user).await?);
+            match self.carry_out(user).await {
+                Ok(done) => finished += usize::from(done),
+                // One that stumbles over damage must not keep the others waiting.
+                Err(error) => {
+                    tracing::error!(%user, %error, "an erasure could not go on; it is tried again");
+                    failed = Some(error);
+                }
+            }
         }
-        Ok(finished)
+        failed.map_or(Ok(finished), Err)
     }
 
     /// Carries out one erasure; whether it is finished.
@@ -158,9 +167,10 @@ impl Erasure {
 
 impl Job for Erasure {
     async fn step(&mut self) -> Next {
-        if let Err(error) = self.round().await {
-            tracing::error!(%error, "an erasure could not go on; it is tried again");
+        match self.round().await {
+            Ok(_) => Next::After(EVERY),
+            // What went wrong was logged with the user.
+            Err(_) => Next::After(AFTER_FAILURE),
         }
-        Next::After(EVERY)
     }
 }
