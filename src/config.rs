@@ -287,11 +287,7 @@ impl Given {
             Some(listen) => listen,
             None => DEFAULT_LISTEN.parse().into_iter().collect(),
         };
-        if self.code_sender == Some(CodeSender::Webhook) && self.code_webhook.is_none() {
-            return Err(setting("code_webhook", "The webhook sender needs the address it posts to."));
-        }
-        let code_webhook = self.code_webhook.map(|address| gateway(&address)).transpose();
-        let code_webhook = code_webhook.map_err(|reason| setting("code_webhook", reason))?;
+        let code_webhook = code_webhook(self.code_sender, self.code_webhook)?;
         let public_url = self.public_url.map(|url| url.trim_end_matches('/').to_owned());
         if public_url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
             return Err(setting("public_url", "It starts with http:// or https://."));
@@ -341,6 +337,15 @@ impl Given {
             production: self.production.unwrap_or(false),
         })
     }
+}
+
+/// Where codes are posted, if they are.
+fn code_webhook(sender: Option<CodeSender>, address: Option<String>) -> Result<Option<Uri>, ConfigError> {
+    let refuse = |reason: &str| ConfigError::Setting { setting: "code_webhook", reason: reason.into() };
+    if sender == Some(CodeSender::Webhook) && address.is_none() {
+        return Err(refuse("The webhook sender needs the address it posts to."));
+    }
+    address.map(|address| gateway(&address)).transpose().map_err(refuse)
 }
 
 /// The address of a gateway: codes and phone numbers go there, so it is TLS unless it is this machine.
