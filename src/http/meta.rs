@@ -5,11 +5,11 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use hyper::StatusCode;
 
-use crate::http::openapi;
 use crate::http::problem::{Code, Problem};
 use crate::http::reply::{self, Response};
 use crate::http::request::Req;
 use crate::http::route::{Resource, get};
+use crate::http::{openapi, problem_page};
 
 type Document = Arc<OnceLock<Bytes>>;
 
@@ -25,7 +25,7 @@ pub fn with_meta(mut resources: Vec<Resource>) -> Vec<Resource> {
 fn resource(document: &Document) -> Resource {
     let routes = vec![
         get("/openapi.json", "This document.").public().gives("application/json").to(document, describe),
-        get("/problems/{code}", "What a refusal means.").public().gives("text/plain").to(&(), explain),
+        get("/problems/{code}", "What a refusal means.").public().gives("text/html").to(&(), explain),
     ];
     Resource::new("meta", routes)
 }
@@ -37,5 +37,5 @@ async fn describe(document: Document, _: Req) -> Result<Response, Problem> {
 
 async fn explain((): (), req: Req) -> Result<Response, Problem> {
     let code = Code::from_name(req.text_param("code")).ok_or(Code::NotFound)?;
-    Ok(reply::text(format!("{} ({})\n\n{}\n{}\n", code.as_str(), code.status(), code.title(), code.detail())))
+    Ok(problem_page::of(code))
 }

@@ -78,6 +78,7 @@ pub mod openapi;
 pub mod operations;
 pub mod prefix;
 pub mod problem;
+pub mod problem_page;
 pub mod relationships;
 pub mod reply;
 pub mod request;

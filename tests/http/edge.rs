@@ -150,8 +150,11 @@ async fn the_log_has_one_line_a_request_and_nothing_of_its_content() {
 async fn every_problem_type_resolves() {
     let box_ = start(|_| {}).await;
     let answer = box_.http.get("/problems/not_found").send().await;
-    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/plain; charset=utf-8")));
-    assert!(answer.text().contains("404"));
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    for text in ["404", "There is nothing here.", "Nothing dey here.", "lang=\"pcm\""] {
+        assert!(answer.text().contains(text), "{text}");
+    }
+    assert!(answer.header("content-security-policy").is_some_and(|policy| policy.contains("default-src 'none'")));
     assert_eq!(box_.http.get("/problems/unknown").send().await.status, 404);
 }
 
