@@ -29,10 +29,20 @@ const PLAYER: &[&str] =
     &["/", "/join", "/join/{token}", "/play", "/play/g/{id}", "/chat", "/chat/{id}", "/me", "/help"];
 
 /// The paths of the owner's app.
-const OWNER: &[&str] = &["/box", "/box/invites", "/box/customers", "/box/people", "/box/sync"];
+const OWNER: &[&str] = &[
+    "/box",
+    "/box/setup",
+    "/box/invites",
+    "/box/customers",
+    "/box/people",
+    "/box/sync",
+    "/box/backups",
+    "/box/health",
+    "/box/settings",
+];
 
 /// The paths of the staff's app.
-const STAFF: &[&str] = &["/staff", "/staff/c/{id}", "/staff/audit", "/staff/retention"];
+const STAFF: &[&str] = &["/staff", "/staff/c/{id}", "/staff/holds", "/staff/audit", "/staff/retention"];
 
 /// Each app: its one page, what it is, and its paths.
 const APPS: &[(&str, &str, &[&str])] = &[
@@ -66,7 +76,22 @@ pub fn resource() -> Resource {
     routes.push(
         get("/assets/{file}", "A file of the apps.").public().gives("application/octet-stream").to(&"assets/", file),
     );
-    routes.push(get("/icon.svg", "The icon.").public().gives("image/svg+xml").to(&"icon.svg", page_of));
+    routes.extend([
+        get("/icon.svg", "The icon.").public().gives("image/svg+xml").to(&"icon.svg", page_of),
+        get("/manifest.webmanifest", "What a phone needs to install the player's app.")
+            .public()
+            .gives("application/manifest+json")
+            .to(&"manifest.webmanifest", page_of),
+        get("/sw.js", "Shows the offline page where the box cannot be reached; asked for on HTTPS only.")
+            .public()
+            .gives("text/javascript")
+            .to(&"sw.js", page_of),
+        get("/offline.html", "What an installed app shows while the box is away.")
+            .public()
+            .gives("text/html")
+            .to(&"offline.html", page),
+        get("/offline.css", "The look of the offline page.").public().gives("text/css").to(&"offline.css", page_of),
+    ]);
     Resource::new("web", routes)
 }
 

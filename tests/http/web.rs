@@ -32,8 +32,8 @@ fn script(page: &Answer) -> String {
 async fn every_path_of_an_app_gives_its_page_and_nothing_else_does() {
     let (_server, http) = start().await;
     let player: &[&str] = &["/", "/join", "/join/K7Q2-9FMD", "/play", "/play/g/1", "/chat", "/chat/1", "/me", "/help"];
-    let owner: &[&str] = &["/box", "/box/invites", "/box/customers", "/box/people", "/box/sync"];
-    let staff: &[&str] = &["/staff", "/staff/c/1", "/staff/audit", "/staff/retention"];
+    let owner: &[&str] = &["/box", "/box/setup", "/box/invites", "/box/customers", "/box/people", "/box/sync"];
+    let staff: &[&str] = &["/staff", "/staff/c/1", "/staff/holds", "/staff/audit", "/staff/retention"];
     for (paths, own) in [(player, "/assets/play-"), (owner, "/assets/owner-"), (staff, "/assets/staff-")] {
         for path in paths {
             let page = http.get(path).send().await;
@@ -58,6 +58,22 @@ async fn a_page_runs_nothing_but_its_own_files() {
     assert!(
         text.match_indices("<script").count() == text.match_indices("<script type=\"module\" crossorigin src=").count()
     );
+}
+
+#[tokio::test]
+async fn what_an_installed_app_needs_is_there() {
+    let (_server, http) = start().await;
+    let kinds = [
+        ("/manifest.webmanifest", "application/manifest+json"),
+        ("/sw.js", "text/javascript; charset=utf-8"),
+        ("/offline.html", "text/html; charset=utf-8"),
+        ("/offline.css", "text/css; charset=utf-8"),
+    ];
+    for (path, kind) in kinds {
+        let file = http.get(path).send().await;
+        assert_eq!((file.status, file.header("content-type")), (200, Some(kind)), "{path}");
+        assert_eq!(file.header("cache-control"), Some("no-cache"), "{path}: a new version is seen at once");
+    }
 }
 
 #[tokio::test]

@@ -26,6 +26,8 @@ export interface Wiring {
   opened?: () => void;
   /** Whether this kind of socket answers `ping`. */
   pings?: boolean;
+  /** What is asked for when it does not open: a socket cannot say why it was refused, this can. */
+  about?: string;
 }
 
 export class Live {
@@ -84,7 +86,7 @@ export class Live {
     clearTimeout(this.#timer);
     if (this.#over || this.#socket) return;
     try {
-      if (this.#failures % 4 === 3) await get('/api/v1/users/me');
+      if (this.#failures % 4 === 2) await get(this.#wiring.about ?? '/api/v1/users/me');
       const token = await access();
       if (this.#over || this.#socket) return;
       this.#open(token);

@@ -12,4 +12,6 @@ invitation();
 addEventListener('hashchange', () => {
   if (invitation()) location.reload();
 });
+// An extra on HTTPS alone: an installed app says in its own words that the box is away. Nothing depends on it.
+if (location.protocol === 'https:') navigator.serviceWorker?.register('/sw.js').catch(() => undefined);
 start(App);

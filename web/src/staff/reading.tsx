@@ -147,8 +147,11 @@ function Transcript({ id, opened, onClose }: { id: string; opened: Opened; onClo
     s(sender === review.conversation.distributor_id ? 'read.distributor' : 'read.customer');
   return (
     <section class="panel stack">
-      <div class="row">
-        <p class="grow counter">{s('read.left', { t: remaining(until - now) })}</p>
+      <div class="row reader">
+        <span class="grow">
+          <span class="counter">{s('read.left', { t: remaining(until - now) })}</span>
+          <span class="watermark">{s('read.mark', { name, at: `${day(at)}, ${clock(at)}` })}</span>
+        </span>
         <span class="pair">
           <Button busy={evidence.busy} onClick={evidence.run}>
             {s('read.export')}
@@ -160,7 +163,6 @@ function Transcript({ id, opened, onClose }: { id: string; opened: Opened; onClo
       <div role="status">{saved && <p class="notice good">{s('read.exported')}</p>}</div>
       <p class="soft">{s('read.recorded', { id: review.audit_id })}</p>
       {review.next_cursor && <p class="notice warn">{s('read.more')}</p>}
-      <p class="watermark">{s('read.mark', { name, at: `${day(at)}, ${clock(at)}` })}</p>
       {review.messages.length === 0 && <p class="soft">{s('read.none')}</p>}
       <ol class="transcript">
         {review.messages.map(message => (

@@ -44,6 +44,7 @@ export class Talk {
       path: () => `/api/v1/conversations/${id}/ws`,
       frame: frame => this.#take(frame as ChatFrame),
       opened: () => void this.refresh(),
+      about: `/api/v1/conversations/${id}/messages?limit=1`,
     });
     void this.refresh();
   }

@@ -44,6 +44,7 @@ export class Match {
       frame: frame => this.#take(frame as GameFrame),
       opened: () => this.#resend(),
       pings: true,
+      about: `/api/v1/games/${id}`,
     });
   }
 
