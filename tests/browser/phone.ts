@@ -2,6 +2,7 @@
 
 import { type Browser, type BrowserContext, expect, type Page } from '@playwright/test';
 import type { Box, Person } from './box';
+import type { Screen, World } from './world';
 
 export type Lang = 'en' | 'pcm';
 export type Theme = 'light' | 'dark';
@@ -43,7 +44,7 @@ export class Phone {
   static async open(browser: Browser, box: Box, setting: Setting = {}): Promise<Phone> {
     const base = setting.base ?? box.url;
     const viewport = { width: setting.width ?? 360, height: setting.height ?? 640 };
-    const context = await browser.newContext({ baseURL: base, viewport });
+    const context = await browser.newContext({ baseURL: base, viewport, ignoreHTTPSErrors: true });
     const look = { theme: setting.theme ?? 'light' };
     await context.addInitScript(
       ([lang, look]) => {
@@ -63,6 +64,33 @@ export class Phone {
     await page.getByLabel(/^Password$/).fill(person.password);
     await page.locator('form button[type=submit]').click();
     await expect(page.locator('.greeting h1')).toContainText(person.username);
+  }
+
+  /** Is signed in without the form, as a phone is that was signed in before. */
+  async has(person: Person): Promise<void> {
+    const { page } = this;
+    await page.goto('/icon.svg');
+    await page.evaluate(async ({ username, password }) => {
+      const headers = { 'Content-Type': 'application/json' };
+      const reply = await fetch('/api/v1/auth/login', {
+        method: 'POST',
+        headers,
+        body: JSON.stringify({ username, password }),
+      });
+      const { access_token, refresh_token, expires_in, user } = await reply.json();
+      const held = { access: access_token, refresh: refresh_token, until: Date.now() + expires_in * 1000, user };
+      localStorage.setItem('whot.session', JSON.stringify(held));
+    }, person);
+  }
+
+  /** Shows a screen from anew. */
+  async show(screen: Screen, world: World): Promise<void> {
+    await this.page.goto('about:blank');
+    await this.page.goto(screen.path(world));
+    await expect(this.page.locator(screen.ready).first()).toBeVisible();
+    await screen.open?.(this, world);
+    // What moves in is read when it has arrived.
+    await this.settled();
   }
 
   /** The cards in the hand, by their names without what can be done with them. */

@@ -1,84 +1,41 @@
 //! Every screen in both languages and themes: nothing for axe to say, nothing wider than a small phone, nothing from
-//! elsewhere; and what a first visit costs.
+//! elsewhere, nothing cut off in a longer language, nothing out of reach of the keyboard; and what a first visit costs.
 
 import AxeBuilder from '@axe-core/playwright';
-import { expect, test } from '@playwright/test';
-import { Box, type Person } from './box';
-import { type Lang, Phone, type Theme } from './phone';
+import { type Browser, expect, test } from '@playwright/test';
+import { type Lang, Phone, type Setting, type Theme } from './phone';
+import { clipped, stretch } from './pseudo';
+import { SCREENS, type Screen, type Who, World } from './world';
 
-test.describe.configure({ mode: 'serial' });
-
-let box: Box;
-let owner: Person;
-let chidi: Person;
-let tunde: Person;
-let game: string;
-let talk: string;
-let code: string;
+let world: World;
 
 test.beforeAll(async () => {
-  box = await Box.start();
-  owner = await box.distributor('mama-put', 'Mama Put');
-  chidi = await box.customer('chidi', owner);
-  tunde = await box.customer('tunde', owner);
-  await box.customer('ngozi', owner);
-  const invite = async (from: Person, to: string) =>
-    (await box.call<{ id: string }>('POST', '/api/v1/games/invites', { recipient_username: to }, from.token)).id;
-  const id = await invite(tunde, 'chidi');
-  const accepted = await box.call<{ game_id: string }>('POST', `/api/v1/games/invites/${id}/accept`, {}, chidi.token);
-  game = accepted.game_id;
-  await invite(owner, 'chidi');
-  await invite(chidi, 'ngozi');
-  const started = await box.call<{ id: string }>(
-    'POST',
-    '/api/v1/conversations',
-    { participant_id: owner.id },
-    chidi.token,
-  );
-  talk = started.id;
-  const said: [Person, string][] = [
-    [owner, 'Good afternoon, stock don land'],
-    [chidi, 'I dey come now'],
-    [chidi, 'Keep two packs for me abeg'],
-  ];
-  for (const [who, body] of said) {
-    await box.call('POST', `/api/v1/conversations/${talk}/messages`, { body }, who.token);
-  }
-  code = (await box.invite(owner)).token;
+  world = await World.make();
 });
 
-test.afterAll(() => box.end());
+test.afterAll(() => world.box.end());
 
-interface Screen {
-  name: string;
-  path: () => string;
-  signed: boolean;
-  ready: string;
-  open?: (phone: Phone) => Promise<void>;
+const SMALL = { width: 320, height: 568 };
+
+/** Shows every screen, each to whom it is for. */
+async function each(browser: Browser, setting: Setting, look: (phone: Phone, screen: Screen) => Promise<void>) {
+  let who: Who = 'nobody';
+  let phone: Phone | null = null;
+  for (const screen of SCREENS) {
+    if (!phone || screen.who !== who) {
+      await phone?.close();
+      phone = await Phone.open(browser, world.box, setting);
+      who = screen.who;
+      const person = world.person(who);
+      if (person) await phone.has(person);
+    }
+    await phone.show(screen, world);
+    await look(phone, screen);
+  }
+  await phone?.close();
 }
 
-const SCREENS: Screen[] = [
-  { name: 'sign-in', path: () => '/', signed: false, ready: 'form' },
-  { name: 'join', path: () => `/#join=${code}`, signed: false, ready: '.notice.good' },
-  { name: 'lobby', path: () => '/play', signed: true, ready: '.rows .row' },
-  { name: 'table', path: () => `/play/g/${game}`, signed: true, ready: '.hand-card' },
-  {
-    name: 'more',
-    path: () => `/play/g/${game}`,
-    signed: true,
-    ready: '.hand-card',
-    open: async phone => {
-      await phone.page.locator('.actions > .button').last().click();
-      await phone.page.locator('dialog .button').nth(1).click();
-      await expect(phone.page.locator('dialog .prose')).toBeVisible();
-    },
-  },
-  { name: 'chats', path: () => '/chat', signed: true, ready: '.rows .row' },
-  { name: 'chat', path: () => `/chat/${talk}`, signed: true, ready: '.bubble.mine' },
-  { name: 'me', path: () => '/me', signed: true, ready: '.rows .row' },
-  { name: 'help', path: () => '/help', signed: true, ready: '.specials' },
-  { name: 'nowhere', path: () => '/play/g/none', signed: true, ready: 'h1' },
-];
+const wider = (phone: Phone) => phone.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 
 const LOOKS: [Lang, Theme][] = [
   ['en', 'light'],
@@ -89,35 +46,71 @@ const LOOKS: [Lang, Theme][] = [
 
 for (const [lang, theme] of LOOKS) {
   test(`every screen can be read by everybody: ${lang}, ${theme}`, async ({ browser }) => {
-    const phone = await Phone.open(browser, box, { lang, theme, width: 320, height: 568 });
-    let signed = false;
-    for (const screen of SCREENS) {
-      if (screen.signed && !signed) {
-        await phone.page.evaluate(() => sessionStorage.clear());
-        await phone.signIn(chidi);
-        signed = true;
-      }
-      await phone.page.goto('about:blank');
-      await phone.page.goto(screen.path());
-      await expect(phone.page.locator(screen.ready).first()).toBeVisible();
-      await screen.open?.(phone);
-      // What moves in is read when it has arrived.
-      await phone.settled();
+    await each(browser, { lang, theme, ...SMALL }, async (phone, screen) => {
       const { violations } = await new AxeBuilder({ page: phone.page }).analyze();
       const told = violations.flatMap(one =>
         one.nodes.map(node => `${one.id}: ${node.html.slice(0, 120)} ${node.any[0]?.message ?? ''}`),
       );
-      expect(told, screen.name).toEqual([]);
-      const wider = await phone.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      expect(wider, `${screen.name} is wider than the phone`).toBeLessThanOrEqual(0);
+      expect.soft(told, screen.name).toEqual([]);
+      expect.soft(await wider(phone), `${screen.name} is wider than the phone`).toBeLessThanOrEqual(0);
+      // A page of the box itself is in both languages.
+      if (screen.name === 'problem') return;
       expect(await phone.page.evaluate(() => document.documentElement.lang)).toBe(lang === 'en' ? 'en-NG' : 'pcm');
-    }
-    await phone.close();
+    });
   });
 }
 
+test('no text is cut off in a language that is two fifths longer', async ({ browser }) => {
+  await each(browser, SMALL, async (phone, screen) => {
+    await stretch(phone.page);
+    expect.soft(await clipped(phone.page), screen.name).toEqual([]);
+    expect.soft(await wider(phone), `${screen.name} is wider than the phone`).toBeLessThanOrEqual(0);
+  });
+});
+
+test('everything on every screen is reached by the keyboard, seen, and left again', async ({ browser }) => {
+  await each(browser, {}, async (phone, screen) => {
+    const { page } = phone;
+    const within = (await page.locator('dialog[open]').count()) > 0 ? 'dialog[open]' : 'body';
+    const wanted = await page.evaluate(within => {
+      const parts = 'a[href], button:not(:disabled), input:not(:disabled), select, textarea, summary, [tabindex="0"]';
+      const all = [...(document.querySelector(within)?.querySelectorAll<HTMLElement>(parts) ?? [])];
+      const shown = all.filter(one => one.checkVisibility({ visibilityProperty: true }) && one.getClientRects().length > 0);
+      for (const [index, one] of shown.entries()) one.dataset.stop = String(index);
+      return shown.length;
+    }, within);
+    const reached = new Set<string>();
+    for (let tabs = 0; tabs < wanted * 2 + 6 && reached.size < wanted; tabs += 1) {
+      await page.keyboard.press('Tab');
+      const stop = await page.evaluate(() => {
+        const now = document.activeElement as HTMLElement | null;
+        if (!now?.dataset.stop) return null;
+        const style = getComputedStyle(now);
+        const ring = style.outlineStyle !== 'none' && Number.parseFloat(style.outlineWidth) >= 2;
+        const box = now.getBoundingClientRect();
+        const at = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+        const seen = !!at && (now.contains(at) || at.contains(now) || !!now.parentElement?.contains(at));
+        return { id: now.dataset.stop, ring, seen, html: now.outerHTML.slice(0, 90) };
+      });
+      if (!stop) continue;
+      reached.add(stop.id);
+      expect.soft(stop.ring, `${screen.name}: no ring around ${stop.html}`).toBe(true);
+      expect.soft(stop.seen, `${screen.name}: hidden while focused: ${stop.html}`).toBe(true);
+    }
+    expect.soft(reached.size, `${screen.name}: parts that Tab reaches`).toBe(wanted);
+  });
+});
+
+test('a match that does not exist is said to be gone', async ({ browser }) => {
+  const phone = await Phone.open(browser, world.box);
+  await phone.has(world.chidi);
+  await phone.page.goto('/play/g/none');
+  await expect(phone.page.getByRole('heading', { name: 'This game is not yours, or it is no longer here.' })).toBeVisible();
+  await phone.close();
+});
+
 test('a first visit costs at most 60 KB and 8 requests', async ({ browser }) => {
-  const phone = await Phone.open(browser, box);
+  const phone = await Phone.open(browser, world.box);
   let [bytes, requests] = [0, 0];
   phone.page.on('requestfinished', async request => {
     requests += 1;
@@ -130,15 +123,16 @@ test('a first visit costs at most 60 KB and 8 requests', async ({ browser }) => 
   expect(requests).toBeLessThanOrEqual(8);
   expect(bytes).toBeGreaterThan(10 * 1024);
   expect(bytes).toBeLessThanOrEqual(60 * 1024);
+  console.log(`a first visit: ${bytes} bytes in ${requests} requests`);
   await phone.close();
 });
 
 test('a card is played from the keyboard alone', async ({ browser }) => {
-  const phones = [await Phone.open(browser, box), await Phone.open(browser, box)] as const;
-  await phones[0].signIn(chidi);
-  await phones[1].signIn(tunde);
+  const phones = [await Phone.open(browser, world.box), await Phone.open(browser, world.box)] as const;
+  await phones[0].has(world.chidi);
+  await phones[1].has(world.tunde);
   for (const phone of phones) {
-    await phone.page.goto(`/play/g/${game}`);
+    await phone.page.goto(`/play/g/${world.game}`);
     await expect(phone.page.locator('.hand-card').first()).toBeVisible();
   }
   const mover = (await phones[0].acts()) ? phones[0] : phones[1];
@@ -156,14 +150,4 @@ test('a card is played from the keyboard alone', async ({ browser }) => {
   if (await shape.isVisible()) await shape.press('Enter');
   await expect(other.page.locator('.hand-card')).not.toHaveCount(held);
   for (const phone of phones) await phone.close();
-});
-
-test('the app works by a name on plain HTTP, which browsers hold for insecure', async ({ browser }) => {
-  const phone = await Phone.open(browser, box, { base: `http://whot.local:${box.port}` });
-  await phone.signIn(chidi);
-  expect(await phone.page.evaluate(() => isSecureContext)).toBe(false);
-  await phone.page.goto(`/play/g/${game}`);
-  await expect(phone.page.locator('.hand-card').first()).toBeVisible();
-  await expect(phone.page.locator('.bar-warn')).toBeHidden();
-  await phone.close();
 });

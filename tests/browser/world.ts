@@ -1,0 +1,189 @@
+//! A box in the middle of an evening, and every screen that it has: who sees it, where it is, and how it is opened.
+
+import { expect } from '@playwright/test';
+import { Box, type Person } from './box';
+import type { Phone } from './phone';
+
+export type Who = 'nobody' | 'fresh' | 'player' | 'admin' | 'owner' | 'moderator';
+
+export class World {
+  readonly box: Box;
+  admin!: Person;
+  owner!: Person;
+  moderator!: Person;
+  chidi!: Person;
+  tunde!: Person;
+  /** Somebody whose password was given by somebody else. */
+  fresh!: Person;
+  /** A live match between Chidi and Tunde, one that is over, one between rounds, and one of Tunde's with the box. */
+  game = '';
+  lost = '';
+  talk = '';
+  code = '';
+
+  private constructor(box: Box) {
+    this.box = box;
+  }
+
+  static async make(): Promise<World> {
+    const world = new World(await Box.start());
+    await world.#people();
+    await world.#games();
+    await world.#talks();
+    world.code = (await world.box.invite(world.owner)).token;
+    return world;
+  }
+
+  person(who: Who): Person | null {
+    const people = { fresh: this.fresh, player: this.chidi, admin: this.admin, owner: this.owner };
+    if (who === 'nobody') return null;
+    return who === 'moderator' ? this.moderator : people[who];
+  }
+
+  async #people(): Promise<void> {
+    const { box } = this;
+    this.owner = await box.distributor('mama-put', 'Mama Put');
+    this.admin = await box.admin();
+    this.chidi = await box.customer('chidi', this.owner);
+    this.tunde = await box.customer('tunde', this.owner);
+    await box.customer('ngozi', this.owner);
+    const moderator = { username: 'b.okafor', password: 'b.okafor-Sun7flower' };
+    await box.call('POST', '/api/v1/admin/moderators', moderator, this.admin.token);
+    this.moderator = await box.signIn(moderator.username, moderator.password);
+    const made = await box.call<{ user: { id: string }; temporary_password: string }>(
+      'POST',
+      '/api/v1/admin/moderators',
+      { username: 'fresh' },
+      this.admin.token,
+    );
+    this.fresh = { username: 'fresh', password: made.temporary_password, token: '', id: made.user.id };
+  }
+
+  async #games(): Promise<void> {
+    this.lost = await this.match(this.tunde, this.chidi, 'quick');
+    await this.box.call('POST', `/api/v1/games/${this.lost}/play`, { type: 'resign' }, this.tunde.token);
+    this.game = await this.match(this.tunde, this.chidi);
+    await this.ask(this.owner, 'chidi');
+    await this.ask(this.chidi, 'ngozi');
+  }
+
+  async #talks(): Promise<void> {
+    const body = { participant_id: this.owner.id };
+    this.talk = (await this.box.call<{ id: string }>('POST', '/api/v1/conversations', body, this.chidi.token)).id;
+    const said: [Person, string][] = [
+      [this.owner, 'Good afternoon, stock don land'],
+      [this.chidi, 'I dey come now'],
+      [this.chidi, 'Keep two packs for me abeg'],
+    ];
+    for (const [who, body] of said) {
+      await this.box.call('POST', `/api/v1/conversations/${this.talk}/messages`, { body }, who.token);
+    }
+  }
+
+  async ask(from: Person, to: string, preset?: string): Promise<string> {
+    const body = { recipient_username: to, ...(preset ? { preset } : {}) };
+    return (await this.box.call<{ id: string }>('POST', '/api/v1/games/invites', body, from.token)).id;
+  }
+
+  /** A match that both have agreed to. */
+  async match(from: Person, to: Person, preset?: string): Promise<string> {
+    const path = `/api/v1/games/invites/${await this.ask(from, to.username, preset)}/accept`;
+    return (await this.box.call<{ game_id: string }>('POST', path, {}, to.token)).game_id;
+  }
+}
+
+export interface Screen {
+  name: string;
+  who: Who;
+  path: (world: World) => string;
+  /** What is there once the screen has come. */
+  ready: string;
+  open?: (phone: Phone, world: World) => Promise<void>;
+}
+
+const table = (world: World) => `/play/g/${world.game}`;
+
+/** Opens a sheet of the table's menu: the one of this number, which then shows `what`. */
+const sheet = (number: number, what: string) => async (phone: Phone) => {
+  await phone.page.locator('.actions > .button').last().click();
+  await phone.page.locator('dialog .button').nth(number).click();
+  await expect(phone.page.locator(what)).toBeVisible();
+};
+
+export const SCREENS: Screen[] = [
+  { name: 'sign-in', who: 'nobody', path: () => '/', ready: 'form' },
+  { name: 'join-code', who: 'nobody', path: () => '/join', ready: 'form' },
+  { name: 'join', who: 'nobody', path: world => `/#join=${world.code}`, ready: '.notice.good' },
+  { name: 'box-sign-in', who: 'nobody', path: () => '/box', ready: 'form' },
+  { name: 'staff-sign-in', who: 'nobody', path: () => '/staff', ready: 'form' },
+  { name: 'problem', who: 'nobody', path: () => '/problems/not_your_turn', ready: 'main' },
+  { name: 'new-password', who: 'fresh', path: () => '/staff', ready: 'form' },
+  { name: 'lobby', who: 'player', path: () => '/play', ready: '.rows .row' },
+  { name: 'table', who: 'player', path: table, ready: '.hand-card' },
+  {
+    name: 'table-menu',
+    who: 'player',
+    path: table,
+    ready: '.hand-card',
+    open: phone => phone.page.locator('.actions > .button').last().click(),
+  },
+  { name: 'moves', who: 'player', path: table, ready: '.hand-card', open: sheet(0, 'dialog h2') },
+  { name: 'rules', who: 'player', path: table, ready: '.hand-card', open: sheet(1, 'dialog .prose') },
+  { name: 'resign', who: 'player', path: table, ready: '.hand-card', open: sheet(3, 'dialog .button.danger') },
+  {
+    name: 'say',
+    who: 'player',
+    path: table,
+    ready: '.hand-card',
+    open: async phone => {
+      await phone.page.locator('.actions > .button').first().click();
+      await expect(phone.page.locator('dialog h2')).toBeVisible();
+    },
+  },
+  { name: 'result', who: 'player', path: world => `/play/g/${world.lost}`, ready: '.outcome' },
+  { name: 'chats', who: 'player', path: () => '/chat', ready: '.rows .row' },
+  { name: 'chat', who: 'player', path: world => `/chat/${world.talk}`, ready: '.bubble.mine' },
+  { name: 'me', who: 'player', path: () => '/me', ready: '.rows .row' },
+  { name: 'help', who: 'player', path: () => '/help', ready: '.specials' },
+  { name: 'nowhere', who: 'player', path: () => '/play/g/none', ready: 'h1' },
+  { name: 'wrong-desk', who: 'player', path: () => '/box', ready: 'h1' },
+  { name: 'box', who: 'admin', path: () => '/box', ready: '.verdict' },
+  { name: 'box-people', who: 'admin', path: () => '/box/people', ready: '.rows .row' },
+  {
+    name: 'box-stop-account',
+    who: 'admin',
+    path: () => '/box/people',
+    ready: '.rows .row',
+    open: phone => phone.page.locator('.row .button.danger').first().click(),
+  },
+  { name: 'box-sync', who: 'admin', path: () => '/box/sync', ready: '.facts' },
+  { name: 'owner', who: 'owner', path: () => '/box', ready: '.verdict' },
+  { name: 'owner-invites', who: 'owner', path: () => '/box/invites', ready: '.rows .row' },
+  {
+    name: 'owner-invite',
+    who: 'owner',
+    path: () => '/box/invites',
+    ready: '.rows .row',
+    open: async phone => {
+      await phone.page.locator('form .button.main').click();
+      const picture = phone.page.locator('.paper img');
+      await expect.poll(() => picture.evaluate(image => (image as HTMLImageElement).naturalWidth)).toBeGreaterThan(0);
+    },
+  },
+  { name: 'owner-customers', who: 'owner', path: () => '/box/customers', ready: '.rows .row' },
+  { name: 'staff', who: 'moderator', path: () => '/staff', ready: '.rows .row' },
+  { name: 'staff-gate', who: 'moderator', path: world => `/staff/c/${world.talk}`, ready: '.stack .button.main' },
+  {
+    name: 'staff-transcript',
+    who: 'moderator',
+    path: world => `/staff/c/${world.talk}`,
+    ready: '.stack .button.main',
+    open: async phone => {
+      await phone.page.locator('form input').first().fill('LG-2291: a customer reported a threat');
+      await phone.page.locator('form .button.main').first().click();
+      await expect(phone.page.locator('.transcript li').first()).toBeVisible();
+    },
+  },
+  { name: 'staff-audit', who: 'moderator', path: () => '/staff/audit', ready: '.rows .row, .soft' },
+  { name: 'staff-retention', who: 'admin', path: () => '/staff/retention', ready: '.button.main' },
+];
