@@ -13,8 +13,8 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::IntoParams;
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::base::id::{GameId, UserId};
@@ -45,6 +45,42 @@ pub struct Resume {
     after: Option<String>,
     /// Instead of an access token; single use.
     reconnect_token: Option<String>,
+    /// `once`: frames of events leave out what never changes in a match, since every snapshot has it.
+    #[serde(default)]
+    #[param(inline)]
+    terms: Terms,
+}
+
+/// Which frames carry the id, the players and the options of the match.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Terms {
+    #[default]
+    Always,
+    Once,
+}
+
+/// What `terms=once` leaves out: about 600 bytes of 1,200.
+const TERMS: [&str; 3] = ["game_id", "players", "options"];
+
+/// A match as a frame of events carries it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Sight {
+    Whole(Box<Game>),
+    Brief(Map<String, Value>),
+}
+
+impl Sight {
+    fn of(game: Game, terms: Terms) -> Self {
+        match (terms, serde_json::to_value(&game)) {
+            (Terms::Once, Ok(Value::Object(mut fields))) => {
+                fields.retain(|name, _| !TERMS.contains(&name.as_str()));
+                Self::Brief(fields)
+            }
+            _ => Self::Whole(Box::new(game)),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -57,7 +93,7 @@ enum ToClient<'a> {
     Events {
         seq: u64,
         events: Vec<Event>,
-        game: Game,
+        game: Sight,
     },
     Presence {
         opponent: &'static str,
@@ -112,7 +148,8 @@ pub async fn open(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let expires_in = caller.expires_at().since(app.clock.now());
     let opponent = players.of(seat.other()).user_id;
     let user = caller.id();
-    let table = Table { app, caller, game, opponent, at: None, closed: false, told: None };
+    let terms = resume.terms;
+    let table = Table { app, caller, game, opponent, terms, at: None, closed: false, told: None };
     socket::accept(&req, &user, expires_in, move |session| table.run(session, after))
 }
 
@@ -138,6 +175,8 @@ struct Table {
     game: GameId,
     /// None is a bot.
     opponent: Option<UserId>,
+    /// Which frames carry the terms.
+    terms: Terms,
     /// The number of the last action that was sent; none before the first deal.
     at: Option<u64>,
     /// The end of the match was sent.
@@ -227,6 +266,7 @@ impl Table {
             self.closed = frame.shown.end_reason.is_some();
             let present = frame.seq == frames.last_seq;
             let game = if present { Game::now(&self.app, frame.shown) } else { Game::past(frame.shown) };
+            let game = Sight::of(game, self.terms);
             session.send(&ToClient::Events { seq: frame.seq, events: frame.events, game });
         }
     }

@@ -55,6 +55,25 @@ async fn frames_come_as_they_are_committed_and_none_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn terms_come_once_where_that_is_asked_for() {
+    let hall = hall(json!({"voluntary_draw": true})).await;
+    let turn = hall.turn().await;
+    let [mut brief, mut whole] = [hall.socket(0, "?terms=once").await, hall.socket(0, "").await];
+    let snapshot = brief.next_of("snapshot").await;
+    hall.post(turn, "/play", &json!({"type": "draw"})).await;
+    let (short, long) = (brief.next_of("events").await, whole.next_of("events").await);
+    for name in ["game_id", "players", "options"] {
+        assert!(short["game"].get(name).is_none(), "{name} is told again");
+        assert_eq!(snapshot["game"][name], long["game"][name]);
+    }
+    // But for these, and the running clock, the two say the same.
+    for (name, value) in short["game"].as_object().unwrap().iter().filter(|(name, _)| *name != "turn_deadline") {
+        assert_eq!(value, &long["game"][name], "{name}");
+    }
+    assert!(short.to_string().len() + 500 < long.to_string().len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refusals_answer_and_leave_the_socket_open() {
     let hall = hall(json!({})).await;
     let turn = hall.turn().await;

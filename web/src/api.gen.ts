@@ -2434,7 +2434,7 @@ export interface components {
             last_sync_at?: string | null;
             /**
              * Format: date-time
-             * @description When the copies were last compared; never, until comparing is asked for.
+             * @description When the copies were last compared; nothing before the first comparison with central.
              */
             last_verified_at?: string | null;
             /** @description Why, in every state but `live`. */
@@ -6881,6 +6881,8 @@ export interface operations {
                 after?: string | null;
                 /** @description Instead of an access token; single use. */
                 reconnect_token?: string | null;
+                /** @description `once`: frames of events leave out what never changes in a match, since every snapshot has it. */
+                terms?: "always" | "once";
             };
             header?: never;
             path: {

@@ -174,7 +174,7 @@ export type GameEvent =
 
 export type GameFrame =
   | { type: 'snapshot'; seq: number; game: Game }
-  | { type: 'events'; seq: number; events: GameEvent[]; game: Game }
+  | { type: 'events'; seq: number; events: GameEvent[]; game: Omit<Game, 'game_id' | 'players' | 'options'> }
   | { type: 'presence'; opponent: 'online' | 'offline'; since: string | null }
   | { type: 'ack'; ref?: string; seq: number }
   | { type: 'error'; ref?: string; code: string; detail?: string }

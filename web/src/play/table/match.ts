@@ -22,6 +22,12 @@ export interface News {
   events: GameEvent[];
 }
 
+/** A match in a frame of events: without what the snapshot has told for good. */
+type Changed = Extract<GameFrame, { type: 'events' }>['game'];
+
+/** A short name of an action for its answer; its `client_id` is what makes it the same action. */
+const refOf = (sent: Sent): string => sent.client_id.slice(0, 6);
+
 export class Match {
   readonly id: string;
   readonly #game: Signal<Game | null> = signal(null);
@@ -38,8 +44,8 @@ export class Match {
     this.#live = new Live({
       path: () => {
         const game = this.#game.peek();
-        // Before the first deal there is nothing to go on from.
-        return `/api/v1/games/${id}/ws${game && game.round > 0 ? `?after=${game.seq}` : ''}`;
+        // Before the first deal there is nothing to go on from. Players and rules come once, with the snapshot.
+        return `/api/v1/games/${id}/ws?terms=once${game && game.round > 0 ? `&after=${game.seq}` : ''}`;
       },
       frame: frame => this.#take(frame as GameFrame),
       opened: () => this.#resend(),
@@ -107,7 +113,7 @@ export class Match {
 
   #resend(): void {
     const sent = this.#sending.peek();
-    if (sent) this.#live.send({ type: 'play', ref: sent.client_id, ...sent });
+    if (sent) this.#live.send({ type: 'play', ref: refOf(sent), ...sent });
     this.#sayReady();
   }
 
@@ -137,7 +143,7 @@ export class Match {
         };
         break;
       case 'ack':
-        if (frame.ref === this.#sending.peek()?.client_id) this.#hold(null);
+        this.#done(frame.ref);
         break;
       case 'error':
         this.#refuse(frame.ref, frame.code);
@@ -148,12 +154,13 @@ export class Match {
   }
 
   /** One step further. What is known already is left out; a gap, which never should be, starts the socket afresh. */
-  #follow(seq: number, events: GameEvent[], game: Game): void {
+  #follow(seq: number, events: GameEvent[], game: Changed): void {
     const known = this.#game.peek();
-    if (known && seq < known.seq) return;
-    if (known && seq === known.seq && events.length > 0 && this.#news.peek().at === seq) return;
-    if (known && seq > known.seq + 1) this.#live.again();
-    else this.#show(game, events);
+    if (!known) return this.#live.again();
+    if (seq < known.seq) return;
+    if (seq === known.seq && events.length > 0 && this.#news.peek().at === seq) return;
+    if (seq > known.seq + 1) this.#live.again();
+    else this.#show({ ...known, ...game }, events);
   }
 
   #show(game: Game, events: GameEvent[]): void {
@@ -168,10 +175,15 @@ export class Match {
     if (game.round === 0 && ready === null && game.phase !== 'match_over') this.next();
   }
 
+  #done(ref: string | undefined): void {
+    const sent = this.#sending.peek();
+    if (sent && ref === refOf(sent)) this.#hold(null);
+  }
+
   #refuse(ref: string | undefined, code: string): void {
     if (ref?.startsWith('ready-')) return;
     const sent = this.#sending.peek();
-    if (ref && sent && ref !== sent.client_id) return;
+    if (ref && sent && ref !== refOf(sent)) return;
     this.#hold(null);
     this.#refused.value = { code, at: Date.now() };
   }
