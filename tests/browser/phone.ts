@@ -31,10 +31,13 @@ export class Phone {
     });
     page.on('pageerror', error => this.complaints.push(error.message));
     page.on('console', message => {
-      // Refusals and a box that is away are told by the browser as errors too; they are part of the tests.
+      // Refusals, a box that is away and a certificate that nobody trusts are told by the browser as errors too; they
+      // are part of the tests.
       if (
         message.type() === 'error' &&
-        !/Failed to load|WebSocket connection|Cross-Origin-Opener-Policy header has been ignored/.test(message.text())
+        !/Failed to load|WebSocket connection|Cross-Origin-Opener-Policy header has been ignored|SSL certificate error/.test(
+          message.text(),
+        )
       ) {
         this.complaints.push(message.text());
       }

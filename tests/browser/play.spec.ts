@@ -1,6 +1,6 @@
 //! Two phones and a box: joining, a whole match, a killed box, a rematch.
 
-import { expect, test } from '@playwright/test';
+import { type Browser, expect, test } from '@playwright/test';
 import { Box, type Person } from './box';
 import { Phone, playRound } from './phone';
 
@@ -97,6 +97,76 @@ test('a killed box is told of within 2 s, and play goes on with the same hands',
   expect(await Promise.all(phones.map(phone => phone.hand()))).toEqual(hands);
   await mover.page.locator('.market').click();
   await expect(mover.page.locator('.hand-card')).toHaveCount(7);
+  for (const phone of phones) await phone.close();
+});
+
+/** A match of two new customers, open on a phone each. */
+async function opened(browser: Browser, names: [string, string], setup?: (phone: Phone) => Promise<void>) {
+  const people = [await box.customer(names[0], owner), await box.customer(names[1], owner)] as const;
+  const body = { recipient_username: names[1] };
+  const { id } = await box.call<{ id: string }>('POST', '/api/v1/games/invites', body, people[0].token);
+  const path = `/api/v1/games/invites/${id}/accept`;
+  const { game_id: game } = await box.call<{ game_id: string }>('POST', path, {}, people[1].token);
+  const phones: [Phone, Phone] = [await Phone.open(browser, box), await Phone.open(browser, box)];
+  for (const [index, phone] of phones.entries()) {
+    await setup?.(phone);
+    await phone.has(people[index] as Person);
+    await phone.page.goto(`/play/g/${game}`);
+    await expect(phone.page.locator('.hand-card')).toHaveCount(6);
+  }
+  const first = (await phones[0].acts()) ? 0 : 1;
+  return { people, phones, game, mover: phones[first] as Phone, other: phones[1 - first] as Phone };
+}
+
+/** What happened in a match, as the box tells it: the types of the events of each action. */
+async function told(person: Person, game: string): Promise<{ seq: number; types: string[] }[]> {
+  type Items = { items: { seq: number; events: { type: string }[] }[] };
+  const { items } = await box.call<Items>('GET', `/api/v1/games/${game}/events?after=0`, undefined, person.token);
+  return items.map(({ seq, events }) => ({ seq, types: events.map(event => event.type) }));
+}
+
+test('a move that the box was killed over counts once, though the phone sends it again', async ({ browser }) => {
+  const { people, phones, game, mover } = await opened(browser, ['bola', 'dayo']);
+  // When the box is gone before the phone hears of its move.
+  await mover.page.locator('.market').click();
+  await box.kill();
+  for (const phone of phones) await expect(phone.page.locator('.bar-warn')).toBeVisible({ timeout: 2000 });
+  await box.start();
+  for (const phone of phones) await expect(phone.page.locator('.bar-warn')).toBeHidden({ timeout: 3000 });
+
+  // Then it was one draw, and the phone shows it.
+  await expect(mover.page.locator('.hand-card')).toHaveCount(7);
+  expect(await told(people[0], game)).toEqual([{ seq: 1, types: ['drew', 'turn'] }]);
+  for (const phone of phones) await phone.close();
+});
+
+test('a phone that was off the network for 20 s goes on where the match is, and nothing is doubled', async ({
+  browser,
+}) => {
+  // Given a phone whose clock the test moves.
+  const { people, phones, game, mover, other } = await opened(browser, ['efe', 'femi'], phone =>
+    phone.page.clock.install(),
+  );
+  const away = other;
+  await away.context.setOffline(true);
+  await expect(away.page.locator('.bar-warn')).toBeVisible({ timeout: 2000 });
+
+  // When the other goes to market in the meantime, and 20 s have passed for the phone.
+  await mover.page.locator('.market').click();
+  await expect(mover.page.locator('.hand-card')).toHaveCount(7);
+  await away.page.clock.runFor(20_000);
+  await expect(away.page.locator('.bar-warn')).toBeVisible();
+  expect(await away.acts(), 'it knows nothing of the move yet').toBe(false);
+  await away.page.locator('.market').click({ force: true });
+  await away.context.setOffline(false);
+
+  // Then it is at the table again, on turn, and its tap from when it was away has done nothing.
+  await expect(away.page.locator('.bar-warn')).toBeHidden({ timeout: 3000 });
+  await expect(away.page.locator('.pill.act')).toBeVisible();
+  await expect(away.page.locator('.hand-card')).toHaveCount(6);
+  await away.page.locator('.market').click();
+  await expect(away.page.locator('.hand-card')).toHaveCount(7);
+  expect((await told(people[0], game)).map(one => one.seq)).toEqual([1, 2]);
   for (const phone of phones) await phone.close();
 });
 
