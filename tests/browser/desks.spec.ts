@@ -36,15 +36,26 @@ test('from an empty box to a customer at the table', async ({ browser }) => {
   const { page } = desk;
   await enter(page, '/box', 'admin', admin.password);
   await expect(page.getByText('Needs attention')).toBeVisible();
-  await page.getByRole('button', { name: 'Make an account' }).click();
+  await page.getByRole('button', { name: 'Go on setting up' }).click();
+  await page.getByRole('button', { name: 'A phone can open it' }).click();
 
-  // When an account for the distributor is made, its one-time password is shown once.
+  // When the power goes in the middle, it goes on at the step where it was, also on another phone.
+  await box.kill();
+  await box.start();
+  await page.reload();
+  await expect(page.locator('[aria-current=step]')).toContainText('The clock is right');
+  await page.getByRole('button', { name: 'Yes, the time is right' }).click();
+  await page.getByRole('button', { name: 'No head office for now' }).click();
+
+  // And an account for the distributor is made, whose one-time password is shown once.
   await page.getByLabel('User name').fill('mama-put');
   await page.getByLabel('Name that customers see').fill('Mama Put');
   await page.getByRole('button', { name: 'Make account' }).click();
   const given = (await page.locator('dialog .secret').textContent()) ?? '';
   expect(given.length).toBeGreaterThan(7);
   await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
+  await expect(page.getByText('The box is ready')).toBeVisible();
+  await page.getByRole('link', { name: 'People' }).click();
   await expect(page.locator('.row').filter({ hasText: 'mama-put' })).toBeVisible();
   await desk.close();
 
@@ -126,6 +137,7 @@ test('a conversation is read only with a reason, held, and released', async ({ b
   await page.getByLabel('Reason, with the case number').last().fill('Court order 44/26 of Lagos');
   await page.getByRole('button', { name: 'Place legal hold' }).click();
   await expect(page.getByText('LEGAL HOLD since')).toBeVisible();
+  await expect(page.getByText('No message expires if you release it now.')).toBeVisible();
   await page.getByLabel('Reason, with the case number').last().fill('The court has closed the case');
   await page.getByRole('button', { name: 'Release legal hold' }).click();
   await expect(page.getByRole('button', { name: 'Place legal hold' })).toBeVisible();

@@ -30,6 +30,7 @@ export class World {
     await world.#people();
     await world.#games();
     await world.#talks();
+    await world.#hold();
     world.code = (await world.box.invite(world.owner)).token;
     return world;
   }
@@ -78,6 +79,12 @@ export class World {
     for (const [who, body] of said) {
       await this.box.call('POST', `/api/v1/conversations/${this.talk}/messages`, { body }, who.token);
     }
+  }
+
+  /** A hold on all that the distributor and Chidi write. */
+  async #hold(): Promise<void> {
+    const path = `/api/v1/admin/moderation/relationships/${this.owner.id}/${this.chidi.id}/legal-hold`;
+    await this.box.call('POST', path, { reason: 'Court order 44/26 of Lagos' }, this.moderator.token);
   }
 
   async ask(from: Person, to: string, preset?: string): Promise<string> {
@@ -148,6 +155,7 @@ export const SCREENS: Screen[] = [
   { name: 'nowhere', who: 'player', path: () => '/play/g/none', ready: 'h1' },
   { name: 'wrong-desk', who: 'player', path: () => '/box', ready: 'h1' },
   { name: 'box', who: 'admin', path: () => '/box', ready: '.verdict' },
+  { name: 'box-setup', who: 'admin', path: () => '/box/setup', ready: '.panel' },
   { name: 'box-people', who: 'admin', path: () => '/box/people', ready: '.rows .row' },
   {
     name: 'box-stop-account',
@@ -184,6 +192,7 @@ export const SCREENS: Screen[] = [
       await expect(phone.page.locator('.transcript li').first()).toBeVisible();
     },
   },
+  { name: 'staff-holds', who: 'moderator', path: () => '/staff/holds', ready: '.notice.hold' },
   { name: 'staff-audit', who: 'moderator', path: () => '/staff/audit', ready: '.rows .row, .soft' },
   { name: 'staff-retention', who: 'admin', path: () => '/staff/retention', ready: '.button.main' },
 ];

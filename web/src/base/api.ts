@@ -8,15 +8,18 @@ import { access, forget } from './session';
 /** Pauses before a request that may safely be repeated is sent again. */
 const AGAIN_MS = [400, 1500];
 
-async function call<T>(method: string, path: string, body?: unknown, key?: string): Promise<T> {
+/** Longer than the box itself gives a request. */
+const LONG_MS = 40_000;
+
+async function call<T>(method: string, path: string, body?: unknown, key?: string, patience?: number): Promise<T> {
   const token = await access();
   try {
-    return await ask<T>({ method, path, body, token, key });
+    return await ask<T>({ method, path, body, token, key, patience });
   } catch (fault) {
     if (fault instanceof Refusal && fault.code === 'account_suspended') forget('suspended');
     // A wrong password is 401 too, and sending it twice would count twice.
     if (!(fault instanceof Refusal) || fault.code !== 'unauthenticated') throw fault;
-    return ask<T>({ method, path, body, token: await access(token), key });
+    return ask<T>({ method, path, body, token: await access(token), key, patience });
   }
 }
 
@@ -39,6 +42,10 @@ export const post = <T>(path: string, body?: unknown): Promise<T> => {
   const key = newId();
   return steady(() => call<T>('POST', path, body, key));
 };
+
+/** For what takes its time on the box, such as a backup: waited for, and never begun twice. */
+export const postOnce = <T>(path: string, body?: unknown): Promise<T> =>
+  call<T>('POST', path, body, newId(), LONG_MS);
 
 export const patch = <T>(path: string, body: unknown): Promise<T> => steady(() => call<T>('PATCH', path, body));
 

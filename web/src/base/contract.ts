@@ -44,6 +44,8 @@ export type Message = Full<Schemas['Message']>;
 
 export type Invite = Refine<Schemas['Invite'], { status: InviteLook['status'] }>;
 export type Audit = Full<Schemas['Audit']>;
+export type Hold = Full<Schemas['Hold']>;
+export type ClockState = Full<Schemas['ClockState']>;
 export type Ran = Full<Schemas['Ran']>;
 export type Review = Refine<Schemas['Review'], { conversation: Conversation; messages: Message[] }>;
 export type PendingCode = Full<Schemas['PendingCode']>;

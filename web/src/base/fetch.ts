@@ -19,15 +19,17 @@ export interface Ask {
   body?: unknown;
   token?: string | undefined;
   key?: string | undefined;
+  /** How long it may take, in ms, where that is known to be longer. */
+  patience?: number | undefined;
 }
 
-export async function ask<T>({ method, path, body, token, key }: Ask): Promise<T> {
+export async function ask<T>({ method, path, body, token, key, patience }: Ask): Promise<T> {
   const headers: Record<string, string> = { Accept: 'application/json' };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (token) headers.Authorization = `Bearer ${token}`;
   if (key) headers['Idempotency-Key'] = key;
   const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), DEADLINE_MS);
+  const timer = setTimeout(() => abort.abort(), patience ?? DEADLINE_MS);
   let reply: Response;
   let text: string;
   try {

@@ -15,6 +15,7 @@ import { Customers } from './customers';
 import { Home } from './home';
 import { Invites } from './invites';
 import { People } from './people';
+import { Setup } from './setup';
 import { Sync } from './sync';
 import { o } from './words';
 
@@ -29,6 +30,7 @@ export function App() {
   if (at === '/box/customers' && !admin) return <Customers />;
   if (at === '/box/people' && admin) return <People />;
   if (at === '/box/sync' && admin) return <Sync />;
+  if (at === '/box/setup' && admin) return <Setup />;
   return <Home admin={admin} />;
 }
 

@@ -1,7 +1,7 @@
 //! Whether all is good, and one button for each thing that is not.
 
 import { get, post } from '../base/api';
-import type { Page as PageOf, Relationship, Replication, User } from '../base/contract';
+import type { Page as PageOf, Relationship, Replication } from '../base/contract';
 import { ask } from '../base/fetch';
 import { lang, plural, t } from '../base/i18n';
 import { navigate } from '../base/router';
@@ -10,6 +10,7 @@ import { useAction, useLoad, useTitle } from '../ui/hooks';
 import { Languages } from '../ui/login';
 import { Button, Fault, Heading } from '../ui/parts';
 import { Page } from './app';
+import { done, type Facts, facts, STEPS } from './setup';
 import { o } from './words';
 
 /** How often the state of the box is looked at. */
@@ -28,8 +29,13 @@ interface Finding {
 }
 
 /** What should be done, worst first. `lang` is read, so that the words follow it. */
-function findings(ready: Ready, sync: Replication | null, empty: boolean, admin: boolean): Finding[] {
+function findings({ ready, sync, empty, setup }: State, admin: boolean): Finding[] {
   const found: Finding[] = [];
+  const left = setup ? STEPS.filter(step => !done(step, setup)) : [];
+  if (left.length > 0) {
+    const key = plural(left.length, 'find.setup.one' as const, 'find.setup.other' as const);
+    found.push({ text: o(key, { n: left.length }), button: o('find.setup.do'), to: '/box/setup' });
+  }
   if (sync && sync.state !== 'live' && sync.state !== 'disabled' && sync.backlog > 0) {
     found.push({
       text: o('find.sync', { advice: sync.advice ?? '' }),
@@ -42,8 +48,9 @@ function findings(ready: Ready, sync: Replication | null, empty: boolean, admin:
     found.push({
       text: o(plural(dead, 'find.dead.one' as const, 'find.dead.other' as const), { n: dead }),
     });
-  if (ready.expiry !== 'ok') found.push({ text: o('find.expiry', { why: ready.expiry }) });
-  if (empty && admin)
+  // A clock that nobody vouches for is a step of setting up.
+  if (ready.expiry !== 'ok' && !left.includes('clock')) found.push({ text: o('find.expiry', { why: ready.expiry }) });
+  if (empty && admin && !left.includes('people'))
     found.push({
       text: o('find.nobody'),
       button: o('find.nobody.do'),
@@ -58,23 +65,27 @@ function findings(ready: Ready, sync: Replication | null, empty: boolean, admin:
   return found;
 }
 
-async function state(admin: boolean) {
+interface State {
+  ready: Ready;
+  sync: Replication | null;
+  empty: boolean;
+  setup: Facts | null;
+}
+
+async function state(admin: boolean): Promise<State> {
   const ready = ask<Ready>({ method: 'GET', path: '/readyz' });
-  const sync = admin ? get<Replication>('/api/v1/admin/replication') : Promise.resolve(null);
-  const some: Promise<PageOf<User | Relationship>> = admin
-    ? get<PageOf<User>>('/api/v1/admin/users?role=distributor&limit=1')
-    : get<PageOf<Relationship>>('/api/v1/relationships?limit=1');
-  return {
-    ready: await ready,
-    sync: await sync,
-    empty: (await some).items.length === 0,
-  };
+  if (admin) {
+    const setup = await facts();
+    return { ready: await ready, sync: setup.sync, empty: setup.distributors === 0, setup };
+  }
+  const some = await get<PageOf<Relationship>>('/api/v1/relationships?limit=1');
+  return { ready: await ready, sync: null, empty: some.items.length === 0, setup: null };
 }
 
 export function Home({ admin }: { admin: boolean }) {
   useTitle(o('app'));
   const now = useLoad(() => state(admin), [admin], EVERY_MS);
-  const found = now.data ? findings(now.data.ready, now.data.sync, now.data.empty, admin) : [];
+  const found = now.data ? findings(now.data, admin) : [];
   const out = useAction(async () => {
     try {
       await post('/api/v1/auth/logout');

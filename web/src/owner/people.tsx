@@ -106,7 +106,13 @@ function Row({ user, reload, show }: RowProps) {
 
 type Kind = 'distributor' | 'moderator';
 
-function NewAccount({ onMade }: { onMade: (made: Shown) => Promise<void> }) {
+interface NewProps {
+  onMade: (made: Shown) => Promise<void>;
+  /** Within something that says already what it is for, and only for a distributor. */
+  bare?: boolean;
+}
+
+export function NewAccount({ onMade, bare }: NewProps) {
   const [kind, setKind] = useState<Kind>('distributor');
   const [username, setName] = useState('');
   const [alias, setAlias] = useState('');
@@ -121,15 +127,15 @@ function NewAccount({ onMade }: { onMade: (made: Shown) => Promise<void> }) {
   const kinds = (['distributor', 'moderator'] as const).map(one => [one, o(`ppl.${one}`)] as const);
   return (
     <form
-      class="panel stack"
+      class={bare ? 'stack' : 'panel stack'}
       noValidate
       onSubmit={event => {
         event.preventDefault();
         void run();
       }}
     >
-      <h2>{o('ppl.new')}</h2>
-      <Choice label={o('ppl.kind')} value={kind} options={kinds} onChange={setKind} />
+      {!bare && <h2>{o('ppl.new')}</h2>}
+      {!bare && <Choice label={o('ppl.kind')} value={kind} options={kinds} onChange={setKind} />}
       <Field
         label={o('ppl.username')}
         value={username}

@@ -14,6 +14,7 @@ import { MustChange } from '../ui/password';
 import { type Place, Shell } from '../ui/shell';
 import { Trail } from './audit';
 import { Conversations } from './conversations';
+import { Holds } from './holds';
 import { Reading } from './reading';
 import { Retention } from './retention';
 import { s } from './words';
@@ -27,6 +28,7 @@ export function App() {
   const at = path.value;
   const one = match('/staff/c/:id', at);
   if (one?.id && moderator) return <Reading key={one.id} id={one.id} />;
+  if (at === '/staff/holds' && moderator) return <Holds />;
   if (at === '/staff/retention' && !moderator) return <Retention />;
   if (at === '/staff/audit' || !moderator) return <Trail />;
   return <Conversations />;
@@ -62,7 +64,7 @@ export function Page({ at, children }: { at: string; children: ComponentChildren
   const trail: Place = { path: '/staff/audit', icon: 'audit', name: s('audit') };
   const places: Place[] =
     held.value?.user.role === 'moderator'
-      ? [{ path: '/staff', icon: 'chat', name: s('talks') }, trail]
+      ? [{ path: '/staff', icon: 'chat', name: s('talks') }, { path: '/staff/holds', icon: 'hold', name: s('holds') }, trail]
       : [trail, { path: '/staff/retention', icon: 'hold', name: s('retention') }];
   const out = useAction(async () => {
     try {

@@ -1,0 +1,157 @@
+//! Setting up a box, step by step. What is done is read off the box itself, so that after a power cut, or on another
+//! phone, it goes on where it was; only what the box cannot know is kept on this phone.
+
+import type { ComponentChildren } from 'preact';
+import { useState } from 'preact/hooks';
+import { get } from '../base/api';
+import type { ClockState, Page as PageOf, Replication, User } from '../base/contract';
+import { t } from '../base/i18n';
+import { recall, remember } from '../base/storage';
+import { Secret } from '../ui/confirm';
+import { useLoad, useTitle } from '../ui/hooks';
+import { Button, Fault, Heading } from '../ui/parts';
+import { Page } from './app';
+import { ClockCheck } from './clock';
+import { NewAccount } from './people';
+import { o } from './words';
+
+const SEEN = 'whot.setup.seen';
+
+/** What only a person can say: that a phone reached the box, and that there is no head office for now. */
+type Said = 'network' | 'link';
+
+export interface Facts {
+  clock: ClockState;
+  sync: Replication;
+  distributors: number;
+  said: Said[];
+}
+
+export const STEPS = ['account', 'network', 'clock', 'link', 'people'] as const;
+export type Step = (typeof STEPS)[number];
+
+export async function facts(): Promise<Facts> {
+  const [clock, sync, some] = await Promise.all([
+    get<ClockState>('/api/v1/admin/clock'),
+    get<Replication>('/api/v1/admin/replication'),
+    get<PageOf<User>>('/api/v1/admin/users?role=distributor&limit=1'),
+  ]);
+  return { clock, sync, distributors: some.items.length, said: recall<Said[]>(SEEN) ?? [] };
+}
+
+/** Whether a step is done. Nobody comes here with a password that somebody else set, so the account is. */
+export function done(step: Step, of: Facts): boolean {
+  switch (step) {
+    case 'account':
+      return true;
+    case 'network':
+      return of.said.includes('network') || of.distributors > 0;
+    case 'clock':
+      return of.clock.trusted;
+    case 'link':
+      return of.sync.state !== 'disabled' || of.said.includes('link');
+    case 'people':
+      return of.distributors > 0;
+  }
+}
+
+export function Setup() {
+  useTitle(`${o('setup')} · ${o('app')}`);
+  const now = useLoad(facts, [], 10_000);
+  const [secret, show] = useState<{ name: string; secret: string } | null>(null);
+  const all = now.data;
+  const next = all ? STEPS.find(step => !done(step, all)) : undefined;
+  const count = all ? STEPS.filter(step => done(step, all)).length : 0;
+  const say = (what: Said) => {
+    remember(SEEN, [...(recall<Said[]>(SEEN) ?? []), what]);
+    void now.reload();
+  };
+  return (
+    <Page at="/box">
+      <Heading>{o('setup')}</Heading>
+      <Fault of={now.fault} />
+      {!all && !now.fault && <p class="soft">{t('state.loading')}</p>}
+      {all && (
+        <>
+          <p class="soft">{o('setup.of', { n: count, m: STEPS.length })}</p>
+          <progress class="steps" max={STEPS.length} value={count} aria-label={o('setup')} />
+          <ol class="stack">
+            {STEPS.map((step, index) => (
+              <li key={step} class="panel stack" aria-current={step === next ? 'step' : undefined}>
+                <h2>
+                  {index + 1}. {o(`setup.${step}`)}{' '}
+                  {done(step, all) && <span class="badge">{o('setup.done')}</span>}
+                </h2>
+                {step === next && (
+                  <Now step={step} of={all} say={say} reload={now.reload} onMade={show} />
+                )}
+              </li>
+            ))}
+          </ol>
+          {!next && (
+            <section class="panel stack">
+              <p class="notice good">{o('setup.ready')}</p>
+              <a class="button main" href="/box">
+                {o('home')}
+              </a>
+            </section>
+          )}
+        </>
+      )}
+      {secret && (
+        <Secret
+          title={o('secret.title')}
+          text={o('secret.text', { name: secret.name })}
+          secret={secret.secret}
+          onClose={() => {
+            show(null);
+            void now.reload();
+          }}
+        />
+      )}
+    </Page>
+  );
+}
+
+interface NowProps {
+  step: Step;
+  of: Facts;
+  say: (what: Said) => void;
+  reload: () => Promise<void>;
+  onMade: (made: { name: string; secret: string }) => void;
+}
+
+/** What is to be done in the step that is next. */
+function Now({ step, of, say, reload, onMade }: NowProps): ComponentChildren {
+  switch (step) {
+    case 'account':
+      return null;
+    case 'network':
+      return (
+        <>
+          <p>{o('setup.network.how')}</p>
+          <p class="address">{location.origin}</p>
+          <Button kind="main" onClick={() => say('network')}>
+            {o('setup.network.yes')}
+          </Button>
+          <p class="soft">{o('setup.network.no')}</p>
+        </>
+      );
+    case 'clock':
+      return <ClockCheck state={of.clock} onDone={reload} />;
+    case 'link':
+      return (
+        <>
+          <p>{o('setup.link.how')}</p>
+          <Button onClick={() => say('link')}>{o('setup.link.skip')}</Button>
+        </>
+      );
+    case 'people':
+      return (
+        <>
+          <p>{o('setup.people.how')}</p>
+          <NewAccount bare onMade={async made => onMade(made)} />
+        </>
+      );
+  }
+}
