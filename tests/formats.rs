@@ -8,6 +8,7 @@ use replication::catalogue::compare;
 use replication::row::Table;
 use replication::settings::Settings;
 use whotbox::catalog;
+use whotbox::upstream::custody::BUCKET_KEYS;
 
 use crate::support::postgres::Postgres;
 
@@ -31,7 +32,10 @@ const MODEL: &[&str] = &[
 ];
 
 fn described() -> Vec<&'static Table> {
-    catalog::tables().iter().filter_map(|info| info.upstream.map(|upstream| upstream.table)).collect()
+    let logged = catalog::tables();
+    let logged = logged.iter().filter_map(|info| info.upstream.map(|upstream| upstream.table));
+    // And what is filled past the log.
+    logged.chain([&BUCKET_KEYS]).collect()
 }
 
 #[tokio::test]

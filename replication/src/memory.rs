@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::digest::{self, Digester};
 use crate::error::Error;
 use crate::row::{Batch, Cursor, Lane, Refusal, Row, Slice, Table, Value};
-use crate::upstream::{Applied, Greeting, Listing, Positions, Range, Report, Sum, Upstream};
+use crate::upstream::{Applied, AuditHead, Greeting, Listing, Positions, Range, Report, Sum, Upstream};
 use crate::work::Work;
 
 /// A fault that the next call of [`Memory::apply`](Upstream::apply) or `replace` meets.
@@ -230,5 +230,19 @@ impl Upstream for Memory {
             .take(usize::try_from(most).unwrap_or(usize::MAX))
             .map(|(id, values)| (id.clone(), digester.row(&Row { id: id.clone(), values: values.clone() })));
         Ok(Listing { at, rows: rows.collect() })
+    }
+
+    async fn audit_head(&self) -> Result<AuditHead, Error> {
+        let state = self.enter()?;
+        let Some(rows) = state.tables.get(&(self.box_id, "chat.audits".to_owned())) else {
+            return Ok(AuditHead::default());
+        };
+        // As the table has them: the number first, the hash ninth.
+        let link = |values: &Vec<Value>| match (values.first(), values.get(8)) {
+            (Some(Value::BigInt(seq)), Some(Value::Bytes(hash))) => Some((*seq, hash.as_slice().try_into().ok()?)),
+            _ => None,
+        };
+        let (seq, hash) = rows.values().filter_map(link).max_by_key(|(seq, _hash)| *seq).unwrap_or((0, [0; 32]));
+        Ok(AuditHead { seq, hash, links: i64::try_from(rows.len()).unwrap_or(i64::MAX) })
     }
 }

@@ -19,7 +19,7 @@ use crate::error::{Error, Moment, explain, lacks_schema, refuses_data, sort, sta
 use crate::row::{Batch, Cursor, Lane, Refusal, Slice, Table};
 use crate::session::{Session, Step};
 use crate::settings::Settings;
-use crate::upstream::{Applied, Greeting, Listing, Positions, Range, Report, Sum, Upstream};
+use crate::upstream::{Applied, AuditHead, Greeting, Listing, Positions, Range, Report, Sum, Upstream};
 use crate::work::Work;
 
 /// The lowest schema of central that this program can work with.
@@ -234,6 +234,16 @@ impl Upstream for Postgres {
         let (at, ids, digests) = self.ask(&text, params, read).await?;
         let digests: Result<Vec<Digest>, Error> = digests.into_iter().map(whole).collect();
         Ok(Listing { at, rows: ids.into_iter().zip(digests?).collect() })
+    }
+
+    async fn audit_head(&self) -> Result<AuditHead, Error> {
+        let read =
+            |row: &tokio_postgres::Row| Ok((row.try_get(0)?, row.try_get::<_, Option<Vec<u8>>>(1)?, row.try_get(2)?));
+        let (seq, hash, links) = self.ask("select seq, hash, links from chat.audit_head()", Vec::new(), read).await?;
+        // A trail without links has no hash.
+        let hash = hash.map_or(Ok([0; 32]), TryInto::try_into);
+        let hash = hash.map_err(|_other| Error::Broken { reason: "a hash of another length".to_owned() })?;
+        Ok(AuditHead { seq, hash, links })
     }
 }
 

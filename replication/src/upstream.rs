@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::digest::Digest;
 use crate::error::Error;
-use crate::row::{Batch, Cursor, Lane, Slice, Table};
+use crate::row::{Batch, Chain, Cursor, Lane, Slice, Table};
 
 /// The most bytes of rows that one batch or slice may carry; far above what a box sends at once, it bounds what a mistake costs.
 pub const MAX_BATCH_BYTES: usize = 64 * 1024 * 1024;
@@ -82,6 +82,17 @@ pub struct Listing {
     pub rows: Vec<(String, Digest)>,
 }
 
+/// The end of a box's audit trail as central has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct AuditHead {
+    /// The number of the last link; 0 where there is none.
+    pub seq: i64,
+    /// Its hash; zero where there is none.
+    pub hash: Chain,
+    /// How many links there are.
+    pub links: i64,
+}
+
 /// Central, as one box sees it. Dropping a future of [`Upstream::apply`] or [`Upstream::replace`] leaves its outcome unknown.
 pub trait Upstream: Send + Sync {
     /// Says hello: central notes the contact and tells its clock.
@@ -126,4 +137,10 @@ pub trait Upstream: Send + Sync {
         only: Option<&[String]>,
         most: u32,
     ) -> impl Future<Output = Result<Listing, Error>> + Send;
+
+    /// The end of this box's audit trail as central has it.
+    ///
+    /// # Errors
+    /// Whatever keeps us from talking.
+    fn audit_head(&self) -> impl Future<Output = Result<AuditHead, Error>> + Send;
 }

@@ -185,6 +185,49 @@ pub enum Broken {
     },
 }
 
+/// How this box's trail differs from what central has of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Diverged {
+    /// The trail here ends before central's: it was cut, or the box was set back.
+    #[error("central has {central} links of the audit trail and this box {here}: it was cut or set back")]
+    Cut {
+        /// Central's last link.
+        central: u64,
+        /// The last link here.
+        here: u64,
+    },
+    /// Central's last link is another one here.
+    #[error("link {0} of the audit trail is another one at central: it was written anew here")]
+    Rewritten(u64),
+    /// Central has more links than its last one's number says: the trail was set back and went on another way.
+    #[error("central has {links} links of the audit trail up to number {last}: it went on in two ways")]
+    Forked {
+        /// Central's last link.
+        last: u64,
+        /// How many it has.
+        links: u64,
+    },
+}
+
+/// Compares the trail with the end that central has. The trail must be read after central has answered.
+///
+/// # Errors
+/// [`Fault`] where it cannot be read.
+pub fn compare(read: &(impl Read + ?Sized), central: Head, links: u64) -> Result<Result<(), Diverged>, Fault> {
+    let here = head(read)?.seq;
+    if central.seq > here {
+        return Ok(Err(Diverged::Cut { central: central.seq, here }));
+    }
+    if links != central.seq {
+        return Ok(Err(Diverged::Forked { last: central.seq, links }));
+    }
+    let same = central.seq == 0
+        || read
+            .find::<Audit>(AUDIT_BY_SEQ, &Key::new().number(central.seq))?
+            .is_some_and(|row| row.hash == central.hash && hash(&row) == row.hash);
+    Ok(if same { Ok(()) } else { Err(Diverged::Rewritten(central.seq)) })
+}
+
 /// Adds a link. It is on the disk when the command is.
 pub(in crate::chat) fn note(tx: &mut Tx<'_>, now: Timestamp, deed: Deed) -> Result<AuditId, Fault> {
     let before = head(tx)?;

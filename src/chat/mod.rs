@@ -27,7 +27,7 @@ pub mod scope;
 pub mod seal;
 pub mod service;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod timing;

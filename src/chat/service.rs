@@ -17,6 +17,7 @@ use crate::base::keys::{MasterKey, Purpose};
 use crate::base::sign::Signer;
 use crate::base::text::ClientId;
 use crate::base::time::{Clock, Timestamp};
+use crate::chat::audit::{self, Diverged, Head};
 use crate::chat::body::Body;
 use crate::chat::conversations::{ConversationInfo, joined};
 use crate::chat::error::Error;
@@ -26,7 +27,7 @@ use crate::chat::records::{Message, StoredCopy};
 use crate::chat::retention::Status;
 use crate::chat::review::{self, Admission, Grounds};
 use crate::chat::seal::bucket::{Bucket, Kind};
-use crate::chat::seal::file::{FileKeys, KeyFileError};
+use crate::chat::seal::file::{FileKeys, KeyFileError, Wrapped};
 use crate::chat::seal::keyring::{Keyring, KeyringStatus};
 use crate::chat::seal::{self, Binding, CopyKind, Open};
 use crate::identity::access::{Caller, Moderator};
@@ -82,6 +83,8 @@ pub struct Service {
     box_id: Uuid,
     /// When central last answered, since the start.
     pub(in crate::chat) heard: Mutex<Option<Timestamp>>,
+    /// What comparing the audit trail with central's came to, once it was compared.
+    trail: Mutex<Option<Result<Timestamp, Diverged>>>,
     alarms: AtomicU64,
 }
 
@@ -158,6 +161,7 @@ impl Service {
             pseudonym: master.derive(Purpose::Pseudonym),
             box_id,
             heard: Mutex::new(None),
+            trail: Mutex::new(None),
             alarms: AtomicU64::new(0),
         })
     }
@@ -339,6 +343,46 @@ impl Service {
     #[must_use]
     pub fn status(&self) -> Status {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Compares the audit trail with the end of it that central has just told, and remembers the outcome.
+    ///
+    /// # Errors
+    /// [`Fault`] where the trail cannot be read.
+    pub fn anchored(&self, read: &impl Read, central: Head, links: u64) -> Result<Result<(), Diverged>, Fault> {
+        let outcome = audit::compare(read, central, links)?;
+        let mut trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(diverged) = outcome
+            && trail.is_none_or(|before| before != Err(diverged))
+        {
+            tracing::error!(%diverged, "the audit trail is not what central has of it");
+        }
+        *trail = Some(outcome.map(|()| self.clock.now()));
+        Ok(outcome)
+    }
+
+    /// When the audit trail was last found to be what central has, or how it differs; nothing before the first look.
+    #[must_use]
+    pub fn trail(&self) -> Option<Result<Timestamp, Diverged>> {
+        *self.trail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts the changes of the keys since the start.
+    #[must_use]
+    pub fn keys_revision(&self) -> u64 {
+        self.keyring.revision()
+    }
+
+    /// The bucket keys as they may leave the box: wrapped by the master key.
+    ///
+    /// # Errors
+    /// [`Error::Keys`].
+    pub async fn wrapped_keys(&self) -> Result<Vec<Wrapped>, Error> {
+        let keyring = Arc::clone(&self.keyring);
+        match tokio::task::spawn_blocking(move || keyring.wrapped()).await {
+            Ok(entries) => Ok(entries?),
+            Err(_) => Err(Error::Keys("the work on the key file was cut off".into())),
+        }
     }
 
     /// The state of the keys.

@@ -18,7 +18,7 @@ use crate::chat::conversations;
 use crate::chat::error::Error;
 use crate::chat::hold::{self, HoldChange, Placer, Terms};
 use crate::chat::messages::{self, Receipt};
-use crate::chat::records::Message;
+use crate::chat::records::{AUDIT_BY_SEQ, Audit, Message};
 use crate::chat::retention::{self, Conditions, Report};
 use crate::chat::review::Grounds;
 use crate::chat::scope::Scope;
@@ -32,26 +32,27 @@ use crate::identity::users::Role;
 use crate::store::key::Key;
 use crate::store::page::Page;
 use crate::store::read::ReadExt;
+use crate::store::record::Record as _;
 use crate::store::testing::store;
 use crate::store::writer::Store;
 
-pub(in crate::chat) const DAY: Duration = Duration::from_secs(86_400);
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
 static STARTS: AtomicU64 = AtomicU64::new(7);
 
-pub(in crate::chat) struct World {
-    pub(in crate::chat) store: Store,
-    pub(in crate::chat) clock: Arc<ManualClock>,
-    pub(in crate::chat) chat: Service,
-    pub(in crate::chat) ada: Caller,
-    pub(in crate::chat) bola: Caller,
-    pub(in crate::chat) eze: Caller,
-    pub(in crate::chat) mods: Moderator,
-    pub(in crate::chat) id: ConversationId,
-    pub(in crate::chat) dir: TempDir,
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) chat: Service,
+    pub(crate) ada: Caller,
+    pub(crate) bola: Caller,
+    pub(crate) eze: Caller,
+    pub(crate) mods: Moderator,
+    pub(crate) id: ConversationId,
+    pub(crate) dir: TempDir,
 }
 
-pub(in crate::chat) fn service(
+pub(crate) fn service(
     dir: &TempDir,
     store: &Store,
     clock: &Arc<ManualClock>,
@@ -74,7 +75,7 @@ pub(in crate::chat) fn service(
 }
 
 /// Ada the distributor and Bola her customer have a conversation; Eze has no part in it.
-pub(in crate::chat) async fn world() -> World {
+pub(crate) async fn world() -> World {
     // The other domains' helpers block, which a runtime's thread may not.
     tokio::task::spawn_blocking(make).await.unwrap()
 }
@@ -93,42 +94,42 @@ fn make() -> World {
     World { store, clock, chat, ada, bola, eze, mods, id: opened.id, dir }
 }
 
-pub(in crate::chat) fn text(body: &str) -> Open {
+pub(crate) fn text(body: &str) -> Open {
     Open { client_message_id: None, body: Body::parse(body.into()).unwrap() }
 }
 
-pub(in crate::chat) fn why() -> Reason {
+pub(crate) fn why() -> Reason {
     "court order 44/26".parse().unwrap()
 }
 
 impl World {
-    pub(in crate::chat) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    pub(in crate::chat) async fn parts(&self) {
+    pub(crate) async fn parts(&self) {
         let (store, customer) = (self.store.clone(), self.bola.id());
         tokio::task::spawn_blocking(move || part(&store, customer)).await.unwrap();
     }
 
     /// The same box after a restart: memory is gone, files stay.
-    pub(in crate::chat) fn restarted(mut self) -> Self {
+    pub(crate) fn restarted(mut self) -> Self {
         self.chat = service(&self.dir, &self.store, &self.clock, 1).unwrap();
         self
     }
 
-    pub(in crate::chat) async fn says(&self, who: &Caller, body: &str) -> MessageId {
+    pub(crate) async fn says(&self, who: &Caller, body: &str) -> MessageId {
         self.chat.send(&self.store, who, self.id, &text(body), None).await.unwrap().reference
     }
 
     /// What a participant sees.
-    pub(in crate::chat) fn sees(&self, who: &Caller) -> Vec<String> {
+    pub(crate) fn sees(&self, who: &Caller) -> Vec<String> {
         let read = self.store.read().unwrap();
         let listed = self.chat.list(&read, who, self.id, None, Page::first(100)).unwrap();
         listed.items.iter().map(shown).collect()
     }
 
-    pub(in crate::chat) async fn acknowledges(
+    pub(crate) async fn acknowledges(
         &self,
         who: &Caller,
         id: MessageId,
@@ -139,39 +140,50 @@ impl World {
         self.chat.message(&self.store.read().unwrap(), who, id)
     }
 
-    pub(in crate::chat) async fn reads(&self, who: &Caller, id: MessageId) {
+    pub(crate) async fn reads(&self, who: &Caller, id: MessageId) {
         self.acknowledges(who, id, Receipt::Read).await.unwrap();
     }
 
-    pub(in crate::chat) async fn reviews(&self) -> Result<Reviewed, Error> {
+    pub(crate) async fn reviews(&self) -> Result<Reviewed, Error> {
         let grounds = Grounds { reason: why(), code: Code::Legal, action: Action::Review };
         self.chat.review(&self.store, &self.mods, self.id, grounds, &Page::first(100)).await
     }
 
     /// What the archive still opens.
-    pub(in crate::chat) async fn archive(&self) -> Vec<String> {
+    pub(crate) async fn archive(&self) -> Vec<String> {
         self.reviews().await.unwrap().messages.items.iter().map(shown).collect()
     }
 
-    pub(in crate::chat) async fn holds(&self) -> Result<HoldChange, Error> {
+    pub(crate) async fn holds(&self) -> Result<HoldChange, Error> {
         self.holds_on(Scope::Conversation(self.id)).await
     }
 
-    pub(in crate::chat) async fn holds_on(&self, scope: Scope) -> Result<HoldChange, Error> {
+    pub(crate) async fn holds_on(&self, scope: Scope) -> Result<HoldChange, Error> {
         let mods = self.mods.clone();
         self.store.write(move |tx, now| hold::place(tx, now, Placer::Moderator(&mods), scope, why())).await
     }
 
-    pub(in crate::chat) async fn releases(&self) -> Result<HoldChange, Error> {
+    pub(crate) async fn releases(&self) -> Result<HoldChange, Error> {
         self.releases_on(Scope::Conversation(self.id)).await
     }
 
-    pub(in crate::chat) async fn releases_on(&self, scope: Scope) -> Result<HoldChange, Error> {
+    pub(crate) async fn releases_on(&self, scope: Scope) -> Result<HoldChange, Error> {
         let (mods, terms) = (self.mods.clone(), self.chat.settings.release);
         self.store.write(move |tx, now| hold::release(tx, now, Placer::Moderator(&mods), scope, why(), terms)).await
     }
 
-    pub(in crate::chat) async fn runs(&self) -> Report {
+    /// Cuts the last links of the audit trail off, around the code that never does.
+    pub(crate) async fn cuts_trail(&self, links: usize) {
+        let cut = self.store.write(move |tx, _| {
+            for row in tx.list_by::<Audit>(AUDIT_BY_SEQ, &Key::new(), &Page::newest(links))?.items {
+                tx.delete::<Audit>(&row.key())?;
+            }
+            Ok::<_, Error>(())
+        });
+        cut.await.unwrap();
+    }
+
+    pub(crate) async fn runs(&self) -> Report {
         retention::run(&self.chat, &self.store, Conditions::default()).await.unwrap()
     }
 

@@ -109,6 +109,16 @@ async fn confirm(app: &App, time: &str, reason: &str) -> Result<Value, Failure> 
     }
 }
 
+/// What comparing the audit trail with central's came to, for `status`.
+#[must_use]
+pub fn trail(app: &App) -> Value {
+    match app.chat.trail() {
+        None => json!({"compared_with_central_at": null, "diverged": null}),
+        Some(Ok(at)) => json!({"compared_with_central_at": at, "diverged": null}),
+        Some(Err(diverged)) => json!({"compared_with_central_at": null, "diverged": diverged.to_string()}),
+    }
+}
+
 fn broken_store(error: impl ToString) -> Failure {
     Failure::failed(error, "Restart the box; if it stays, its disk may be damaged.")
 }
@@ -116,11 +126,18 @@ fn broken_store(error: impl ToString) -> Failure {
 fn verify(app: &App) -> Result<Value, Failure> {
     let read = app.store.read().map_err(broken_store)?;
     match audit::verify(&read).map_err(broken_store)? {
-        Ok(head) => Ok(json!({
-            "links": head.seq,
-            "head": hex(&head.hash),
-            "advice": "Compare the head with central's: a cut end or an older trail shows there alone.",
-        })),
+        Ok(head) => match app.chat.trail() {
+            Some(Err(diverged)) => Err(Failure::failed(
+                format!("The audit trail differs from central's: {diverged}."),
+                "Unless an older copy of this box was restored, somebody changed the store. Keep a copy of both.",
+            )),
+            compared => Ok(json!({
+                "links": head.seq,
+                "head": hex(&head.hash),
+                "compared_with_central_at": compared.and_then(Result::ok),
+                "advice": "A cut end or an older trail shows against central's alone, at each contact.",
+            })),
+        },
         Err(broken) => Err(Failure::failed(
             format!("The audit trail is broken: {broken}."),
             "Somebody changed the store around the box. Keep a copy of the data folder and of central's rows.",

@@ -155,6 +155,7 @@ fn status(app: &App, link: &Link) -> Result<Value, Failure> {
         "store": {"commits": figures.commits, "failures": figures.failures, "queued": figures.queued},
         "clock": {"now": app.clock.now(), "trusted": app.clock.wall().trusted},
         "expiry": chat::expiry(app),
+        "audit": chat::trail(app),
         "replication": report::report(app, link).map_err(fail)?,
     }))
 }

@@ -22,6 +22,7 @@ use crate::http::tls::{Source, Tls};
 use crate::http::{self};
 use crate::jobs::bots::Bots;
 use crate::jobs::codes::Codes;
+use crate::jobs::custody::Custodian;
 use crate::jobs::erasure::Erasure;
 use crate::jobs::games::Games;
 use crate::jobs::housekeeping::Housekeeping;
@@ -89,6 +90,7 @@ impl Running {
         let app = &running.app;
         running.begin(Verify::new(Arc::clone(app), Arc::clone(&link)));
         running.begin(Replication::new(Arc::clone(app), Arc::clone(&link)));
+        running.begin(Custodian::new(Arc::clone(app), Arc::clone(&link)));
         running.begin(Housekeeping { store: app.store.clone(), log_retention: app.config.log_retention });
         running.begin(Games::new(Arc::clone(app)));
         running.begin(Bots::new(Arc::clone(app)));

@@ -43,6 +43,7 @@ pub struct Metrics {
     expiry_waiting: Gauge,
     expiry_lag: Gauge,
     expiry_blocked: Gauge,
+    audit_diverged: Gauge,
 }
 
 impl Metrics {
@@ -69,6 +70,7 @@ impl Metrics {
             expiry_waiting: Gauge::default(),
             expiry_lag: Gauge::default(),
             expiry_blocked: Gauge::default(),
+            audit_diverged: Gauge::default(),
         };
         registry.register("http_requests", "Requests answered", metrics.requests.clone());
         let (name, help) = ("http_request_duration", "Time to an answer");
@@ -90,6 +92,8 @@ impl Metrics {
         registry.register_with_unit(name, help, Unit::Seconds, metrics.expiry_lag.clone());
         let (name, help) = ("expiry_blocked_buckets", "Keys that cannot be destroyed for a damaged held copy");
         registry.register(name, help, metrics.expiry_blocked.clone());
+        let (name, help) = ("audit_diverged", "1 while the audit trail is not what central has of it");
+        registry.register(name, help, metrics.audit_diverged.clone());
         Self { registry, ..metrics }
     }
 
@@ -117,6 +121,7 @@ impl Metrics {
         self.expiry_waiting.set(expiry.waiting.is_some().into());
         self.expiry_lag.set(expiry.oldest_due.map_or(0, |at| signed(app.clock.now().since(at).as_secs())));
         self.expiry_blocked.set(signed(expiry.blocked));
+        self.audit_diverged.set(matches!(app.chat.trail(), Some(Err(_))).into());
         let known = link.status.known();
         self.connected.set(matches!(known.state, State::Live | State::CatchingUp).into());
         self.last_success.set(known.last_sync_at.map_or(0, |at| at.seconds()));

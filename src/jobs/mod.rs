@@ -4,6 +4,7 @@
 
 pub mod bots;
 pub mod codes;
+pub mod custody;
 pub mod erasure;
 pub mod games;
 pub mod gateway;

@@ -11,6 +11,7 @@
 
 pub mod batch;
 pub mod compare;
+pub mod custody;
 pub mod enrol;
 pub mod report;
 pub mod sender;

@@ -81,12 +81,54 @@ fn every_deletion_edit_insertion_and_swap_is_found_a_hundred_times_each() {
     }
 }
 
+/// What central tells about the trail that it has.
+fn anchored(store: &Store) -> (Head, u64) {
+    let head = head(&store.read().unwrap()).unwrap();
+    (head, head.seq)
+}
+
+fn compared(store: &Store, (head, links): (Head, u64)) -> Result<(), Diverged> {
+    compare(&store.read().unwrap(), head, links).unwrap()
+}
+
 #[test]
-fn a_cut_end_shows_in_the_head_alone() {
+fn a_cut_or_set_back_trail_is_sound_by_itself_and_found_against_central_a_hundred_times_each() {
+    let seed = 4;
+    println!("seed {seed}");
+    let random = SeededEntropy::new(seed);
+    let random: &dyn Entropy = &random;
+    let mut how = std::collections::BTreeMap::new();
+    for turn in 0..200 {
+        let [cut, again] = random.bytes::<2>().map(u64::from);
+        // The first hundred are cut; the others are set back, as by an older copy, and go on.
+        let (cut, again) = (1 + cut % 8, if turn < 100 { 0 } else { 1 + again % 12 });
+        let (store, _) = store();
+        trail(&store, 9);
+        let central = anchored(&store);
+        assert_eq!(compared(&store, central), Ok(()), "the negative control");
+        for _ in 0..cut {
+            meddle(&store, |tx| {
+                let last = head(tx)?.seq;
+                tx.delete::<Audit>(&link(tx, last).key())
+            });
+        }
+        trail(&store, again);
+        assert!(verify(&store.read().unwrap()).unwrap().is_ok(), "a chain cannot show its own end");
+        let found = compared(&store, central).unwrap_err();
+        let kind = if matches!(found, Diverged::Cut { .. }) { "cut" } else { "rewritten" };
+        *how.entry(kind).or_insert(0) += 1;
+    }
+    println!("{how:?}");
+    assert!(how.len() == 2 && how["cut"] >= 100);
+}
+
+#[test]
+fn two_ways_of_one_trail_are_found_by_their_number_and_central_may_lag() {
     let (store, _) = store();
-    trail(&store, 9);
-    let anchored = head(&store.read().unwrap()).unwrap();
-    meddle(&store, |tx| tx.delete::<Audit>(&link(tx, 9).key()));
-    let left = verify(&store.read().unwrap()).unwrap().unwrap();
-    assert_ne!(left, anchored);
+    trail(&store, 5);
+    let (head, links) = anchored(&store);
+    trail(&store, 4);
+    assert_eq!(compared(&store, (head, links)), Ok(()), "central has not got the last four yet");
+    assert_eq!(compared(&store, (head, links + 2)), Err(Diverged::Forked { last: 5, links: 7 }));
+    assert_eq!(compared(&store, (Head::default(), 0)), Ok(()), "nor anything at all");
 }

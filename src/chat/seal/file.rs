@@ -75,6 +75,21 @@ pub struct Contents {
     pub buckets: Vec<Bucket>,
 }
 
+/// One entry as it lies in the file: its key is wrapped, so it may leave the box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrapped {
+    /// The bucket.
+    pub id: BucketId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What it holds, as [`Kind::to_bytes`] has it.
+    pub kind: Vec<u8>,
+    /// Which derived key wraps it.
+    pub wrap_version: u32,
+    /// The wrapped key.
+    pub key: Vec<u8>,
+}
+
 impl FileKeys {
     /// The keys for the file of one box.
     #[must_use]
@@ -115,6 +130,25 @@ impl FileKeys {
     /// # Errors
     /// [`KeyFileError`], the wrong master key told apart from damage.
     pub fn decode(&self, bytes: &[u8]) -> Result<Contents, KeyFileError> {
+        let (wrap_version, entries) = self.entries(bytes)?;
+        let wrap_key = self.master.derive(Purpose::ChatWrap(wrap_version));
+        let buckets = entries.iter().map(|entry| self.unwrap(entry, &wrap_key)).collect::<Result<_, _>>()?;
+        Ok(Contents { wrap_version, buckets })
+    }
+
+    /// Opens one entry that lay elsewhere: what a lost box is rebuilt from.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Damaged`] where it is not an entry of this box under this master key.
+    pub fn adopt(&self, entry: &Wrapped) -> Result<Bucket, KeyFileError> {
+        self.unwrap(entry, &self.master.derive(Purpose::ChatWrap(entry.wrap_version)))
+    }
+
+    /// The file's entries, their keys wrapped, once the file has proved itself.
+    ///
+    /// # Errors
+    /// As [`FileKeys::decode`].
+    pub fn entries(&self, bytes: &[u8]) -> Result<(u32, Vec<Wrapped>), KeyFileError> {
         let mut at = Cursor(bytes);
         if at.take::<6>()? != MAGIC {
             return Err(KeyFileError::Damaged);
@@ -136,30 +170,33 @@ impl FileKeys {
         if format != FORMAT || !same(mac, &hmac_sha256(self.mac.expose(), signed)) {
             return Err(KeyFileError::Damaged);
         }
-        let wrap_key = self.master.derive(Purpose::ChatWrap(wrap_version));
         let count = u32::from_be_bytes(*at.take()?);
-        let buckets = (0..count).map(|_| self.entry(&mut at, wrap_version, &wrap_key)).collect::<Result<_, _>>()?;
-        Ok(Contents { wrap_version, buckets })
+        let entries = (0..count).map(|_| entry(&mut at, wrap_version)).collect::<Result<_, _>>()?;
+        Ok((wrap_version, entries))
     }
 
-    fn entry(&self, at: &mut Cursor<'_>, wrap_version: u32, wrap_key: &Key) -> Result<Bucket, KeyFileError> {
-        let id = BucketId::from_bytes(*at.take()?);
-        let created_at = Timestamp::from_micros(i64::from_be_bytes(*at.take()?));
-        let [length] = *at.take::<1>()?;
-        let kind = at.slice(usize::from(length))?;
-        let head = entry_head(id, created_at, kind);
-        let kind = Kind::from_bytes(kind).ok_or(KeyFileError::Damaged)?;
-        let wrapped = at.take::<WRAPPED>()?;
-        let plain = aead::open(wrap_key, &self.entry_binding(wrap_version, &head), wrapped).map(Zeroizing::new);
+    fn unwrap(&self, entry: &Wrapped, wrap_key: &Key) -> Result<Bucket, KeyFileError> {
+        let head = entry_head(entry.id, entry.created_at, &entry.kind);
+        let kind = Kind::from_bytes(&entry.kind).ok_or(KeyFileError::Damaged)?;
+        let binding = self.entry_binding(entry.wrap_version, &head);
+        let plain = aead::open(wrap_key, &binding, &entry.key).map(Zeroizing::new);
         let plain = plain.map_err(|_| KeyFileError::Damaged)?;
         let key: [u8; 32] = plain.as_slice().try_into().map_err(|_| KeyFileError::Damaged)?;
-        Ok(Bucket { id, kind, created_at, key: Secret::new(key) })
+        Ok(Bucket { id: entry.id, kind, created_at: entry.created_at, key: Secret::new(key) })
     }
 
     /// What a wrapped key is bound to: the box, the wrapping key and everything the entry says.
     fn entry_binding(&self, wrap_version: u32, head: &[u8]) -> Vec<u8> {
         [&b"whotbox/chat/bucket"[..], &[FORMAT], self.box_id.as_bytes(), &wrap_version.to_be_bytes(), head].concat()
     }
+}
+
+fn entry(at: &mut Cursor<'_>, wrap_version: u32) -> Result<Wrapped, KeyFileError> {
+    let id = BucketId::from_bytes(*at.take()?);
+    let created_at = Timestamp::from_micros(i64::from_be_bytes(*at.take()?));
+    let [length] = *at.take::<1>()?;
+    let kind = at.slice(usize::from(length))?.to_vec();
+    Ok(Wrapped { id, created_at, kind, wrap_version, key: at.take::<WRAPPED>()?.to_vec() })
 }
 
 fn entry_head(id: BucketId, created_at: Timestamp, kind: &[u8]) -> Vec<u8> {

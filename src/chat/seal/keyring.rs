@@ -6,7 +6,9 @@
 //! copy enters a bucket whose survivors have been counted. Must not know messages.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use crate::base::entropy::Entropy;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::chat::seal::bucket::{Bucket, BucketId, Kind};
-use crate::chat::seal::file::{self, FileKeys, KeyFileError};
+use crate::chat::seal::file::{self, FileKeys, KeyFileError, Wrapped};
 
 /// The bucket keys of a box.
 pub struct Keyring {
@@ -26,6 +28,7 @@ pub struct Keyring {
     writing: Mutex<()>,
     /// Kinds that somebody waits for; the next write makes them all.
     wanted: Mutex<HashSet<Kind>>,
+    revision: AtomicU64,
 }
 
 #[derive(Default)]
@@ -90,7 +93,7 @@ impl Keyring {
             contents.buckets.into_iter().for_each(|bucket| state.insert(bucket));
         }
         let (writing, wanted) = (Mutex::new(()), Mutex::new(HashSet::new()));
-        Ok(Self { path, keys, entropy, state: RwLock::new(state), writing, wanted })
+        Ok(Self { path, keys, entropy, state: RwLock::new(state), writing, wanted, revision: AtomicU64::new(0) })
     }
 
     /// Where randomness comes from.
@@ -167,6 +170,45 @@ impl Keyring {
         Ok(())
     }
 
+    /// Counts the changes since the start: whoever keeps a copy elsewhere asks whether there was one.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// The key file's entries, their keys wrapped by the master key, in the order of their ids. Blocks.
+    ///
+    /// # Errors
+    /// [`KeyFileError`] where the file cannot be read.
+    pub fn wrapped(&self) -> Result<Vec<Wrapped>, KeyFileError> {
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = file::read(&self.path)?;
+        drop(writing);
+        let mut entries =
+            bytes.map_or(Ok(Vec::new()), |bytes| self.keys.entries(&bytes).map(|(_, entries)| entries))?;
+        entries.sort_unstable_by_key(|entry| entry.id);
+        Ok(entries)
+    }
+
+    /// Makes the key file of a lost box from copies that were kept elsewhere.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Damaged`] for a copy that is not this box's under this master key; [`KeyFileError::Io`] where
+    /// there is a key file already. Nothing was written then.
+    pub fn rebuild(
+        path: &Path,
+        keys: &FileKeys,
+        copies: &[Wrapped],
+        entropy: &dyn Entropy,
+    ) -> Result<(), KeyFileError> {
+        if path.exists() {
+            return Err(io::Error::from(io::ErrorKind::AlreadyExists).into());
+        }
+        let buckets = copies.iter().map(|entry| keys.adopt(entry)).collect::<Result<Vec<_>, _>>()?;
+        let version = copies.iter().map(|entry| entry.wrap_version).max().unwrap_or(1);
+        file::replace(path, &keys.encode(version, buckets.iter(), entropy))
+    }
+
     /// From here on no copy enters these buckets. Not durable: after a restart the newest of a kind is writable again.
     pub fn retire(&self, ids: &[BucketId]) {
         self.state.write().unwrap_or_else(PoisonError::into_inner).retired.extend(ids);
@@ -205,7 +247,9 @@ impl Keyring {
     fn replace(&self, version: u32, buckets: &[&Bucket]) -> Result<(), KeyFileError> {
         let mut sorted = buckets.to_vec();
         sorted.sort_by_key(|bucket| (bucket.created_at, bucket.id));
-        file::replace(&self.path, &self.keys.encode(version, sorted.into_iter(), &*self.entropy))
+        file::replace(&self.path, &self.keys.encode(version, sorted.into_iter(), &*self.entropy))?;
+        self.revision.fetch_add(1, Ordering::Release);
+        Ok(())
     }
 
     fn make(&self, kind: Kind, now: Timestamp) -> Bucket {
