@@ -3,6 +3,7 @@
 mod aead;
 mod messages;
 mod moderation;
+mod old_store;
 mod sockets;
 
 use serde_json::{Value, json};

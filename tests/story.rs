@@ -8,3 +8,4 @@ mod link;
 mod match_play;
 mod refresh;
 pub(crate) mod secrecy;
+mod whispers;

@@ -265,7 +265,7 @@ async fn an_export_is_a_signed_tar_file() {
 /// A kill at any moment of a review: whoever has seen a text is on the trail.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_kill_lets_a_text_out_without_its_audit_row() {
-    let kills: usize = std::env::var("WHOTBOX_REVIEW_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
+    let kills: usize = if std::env::var_os("WHOTBOX_FULL").is_some() { 1000 } else { 50 };
     let mut stage = stage().await;
     stage.says(&stage.cast.owner, "under watch").await;
     let moderator = stage.moderator().await;

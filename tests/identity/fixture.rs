@@ -67,6 +67,12 @@ pub(crate) async fn start_with(change: impl FnOnce(&mut Given)) -> Whole {
 
 async fn open(given: Given, medium: Option<Arc<dyn Medium>>) -> Whole {
     let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_795_341_600_000_000)));
+    let now = Timestamp::from_micros(1_795_341_600_000_000);
+    Whole { _folder: Some(folder), ..opened(given, now).await }
+}
+
+async fn opened(given: Given, now: Timestamp) -> Whole {
+    let clock = Arc::new(ManualClock::at(now));
     let parts = Parts {
         clock: clock.clone(),
         entropy: Arc::new(OsEntropy),
@@ -101,6 +107,9 @@ impl Whole {
     /// Opens a box whose keys lie in a folder and whose store lies elsewhere.
     pub(crate) async fn on(folder: &Path, medium: Arc<dyn Medium>) -> Self {
         open(Given { data_dir: Some(folder.join("data")), ..Given::default() }, Some(medium)).await
+    /// Opens the box of a data folder at a time; the folder is the caller's.
+    pub(crate) async fn open(data_dir: &std::path::Path, now: Timestamp) -> Self {
+        opened(Given { data_dir: Some(data_dir.to_owned()), ..Given::default() }, now).await
     }
 
     /// Makes an account from the console and signs it in.

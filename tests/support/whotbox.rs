@@ -33,7 +33,9 @@ impl Whotbox {
     fn spawn(folder: &Path, arguments: Vec<String>) -> Self {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
         let mut child = Command::new(PROGRAM)
-            .args(["--listen", "127.0.0.1:0", "--log-level", "debug"])
+            .args(["--listen", "127.0.0.1:0"])
+            // What a test says about the log comes first.
+            .args(if arguments.iter().any(|a| a == "--log-level") { &[][..] } else { &["--log-level", "debug"] })
             .args(&arguments)
             .current_dir(folder)
             .stdout(Stdio::piped())

@@ -105,3 +105,34 @@ async fn a_box_that_was_never_enrolled_waits_for_nobody() {
     assert_eq!(w.chat.holds_unknown(&store.read().unwrap(), w.now()).unwrap(), None);
     assert_ne!(meta::identity(&store.read().unwrap()).unwrap().box_id, Uuid::nil());
 }
+
+#[tokio::test]
+async fn a_wrong_clock_at_the_start_or_a_leap_destroys_nothing_revives_nothing_and_chat_goes_on() {
+    let hour = Duration::from_secs(3600);
+    let years = |n: u32| n * 365 * DAY;
+    for turn in 0..4 {
+        let w = world().await;
+        let read = w.says(&w.ada, "read and gone").await;
+        w.reads(&w.bola, read).await;
+        w.clock.advance(DAY);
+        w.says(&w.ada, "kept").await;
+        w.runs().await;
+        let (right, keys) = (w.now(), w.chat.keys());
+        let wrong = [right.plus(years(10)), right.minus(years(5)), right.plus(hour), right.minus(hour)][turn];
+        w.clock.set(wrong, false);
+        // The first two stand at a start, the others come while the box runs.
+        let w = if turn < 2 { w.restarted() } else { w };
+        w.says(&w.bola, "meanwhile").await;
+        for _ in 0..3 {
+            w.runs().await;
+            w.clock.advance(hour);
+        }
+        assert_eq!(w.sees(&w.bola), ["kept", "meanwhile"], "turn {turn}");
+        assert_eq!(w.archive().await, ["read and gone", "kept", "meanwhile"], "turn {turn}");
+        assert!(w.chat.keys().days >= keys.days, "no day's key is gone");
+        w.clock.set(right.plus(hour), true);
+        w.runs().await;
+        assert_eq!(w.sees(&w.ada), ["kept", "meanwhile"], "turn {turn}, and nothing vanished comes back");
+        assert_eq!(w.archive().await, ["read and gone", "kept", "meanwhile"], "turn {turn}");
+    }
+}
