@@ -130,5 +130,6 @@ fn two_ways_of_one_trail_are_found_by_their_number_and_central_may_lag() {
     trail(&store, 4);
     assert_eq!(compared(&store, (head, links)), Ok(()), "central has not got the last four yet");
     assert_eq!(compared(&store, (head, links + 2)), Err(Diverged::Forked { last: 5, links: 7 }));
+    assert_eq!(compared(&store, (head, links - 2)), Ok(()), "older links may follow newer ones");
     assert_eq!(compared(&store, (Head::default(), 0)), Ok(()), "nor anything at all");
 }

@@ -9,6 +9,7 @@ use crate::chat::destroy::{condemned, emptied, erase, move_living, pass};
 use crate::chat::error::Error;
 use crate::chat::records::{Message, StoredCopy};
 use crate::chat::retention::{CLOCK, Conditions, Tally, decide, dry_run, due, run, step};
+use crate::chat::scope::Scope;
 use crate::chat::seal::bucket::BucketId;
 use crate::chat::seal::{CopyKind, Sealed, file};
 use crate::chat::service::Text;
@@ -276,12 +277,14 @@ async fn races_of_hold_against_purge_never_end_held_and_gone() {
         let id = w.says(&w.ada, "raced for").await;
         w.clock.advance(90 * DAY);
         // Both are under way at once; the number of commits that the hold waits first mixes who comes ahead.
-        let waits = random.bytes::<1>()[0] % 5;
+        let [waits, wide] = random.bytes::<2>();
+        let waits = waits % 5;
+        let scope = if wide % 2 == 0 { Scope::Conversation(w.id) } else { Scope::Distributor(w.ada.id()) };
         let hold = async {
             for _ in 0..waits {
                 w.store.write(|_, _| Ok::<_, Error>(())).await.unwrap();
             }
-            w.holds().await
+            w.holds_on(scope).await
         };
         let (_, held) = tokio::join!(w.runs(), hold);
         let saved = held.unwrap().count == 0 && w.row(id).is_some();
@@ -289,7 +292,7 @@ async fn races_of_hold_against_purge_never_end_held_and_gone() {
         let archive = w.archive().await;
         assert_eq!(archive.len(), usize::from(saved), "race {race}: the hold says {saved}");
         kept += u32::from(saved);
-        w.releases().await.unwrap();
+        w.releases_on(scope).await.unwrap();
         w.clock.advance(w.chat.settings.release.grace);
         w.runs().await;
         assert!(w.row(id).is_none(), "race {race}: nothing is left over");
