@@ -61,17 +61,14 @@ pub(crate) async fn start_with(change: impl FnOnce(&mut Given)) -> Whole {
     let folder = tempfile::tempdir().unwrap();
     let mut given = Given { data_dir: Some(folder.path().join("data")), ..Given::default() };
     change(&mut given);
-    let whole = open(given, None).await;
+    let whole = opened(given, START, None).await;
     Whole { _folder: Some(folder), ..whole }
 }
 
-async fn open(given: Given, medium: Option<Arc<dyn Medium>>) -> Whole {
-    let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_795_341_600_000_000)));
-    let now = Timestamp::from_micros(1_795_341_600_000_000);
-    Whole { _folder: Some(folder), ..opened(given, now).await }
-}
+/// The clock's first moment: 2026-11-22T10:00:00Z.
+const START: Timestamp = Timestamp::from_micros(1_795_341_600_000_000);
 
-async fn opened(given: Given, now: Timestamp) -> Whole {
+async fn opened(given: Given, now: Timestamp, medium: Option<Arc<dyn Medium>>) -> Whole {
     let clock = Arc::new(ManualClock::at(now));
     let parts = Parts {
         clock: clock.clone(),
@@ -106,10 +103,12 @@ async fn serve(app: &Arc<App>) -> (Http, Server) {
 impl Whole {
     /// Opens a box whose keys lie in a folder and whose store lies elsewhere.
     pub(crate) async fn on(folder: &Path, medium: Arc<dyn Medium>) -> Self {
-        open(Given { data_dir: Some(folder.join("data")), ..Given::default() }, Some(medium)).await
+        opened(Given { data_dir: Some(folder.join("data")), ..Given::default() }, START, Some(medium)).await
+    }
+
     /// Opens the box of a data folder at a time; the folder is the caller's.
     pub(crate) async fn open(data_dir: &std::path::Path, now: Timestamp) -> Self {
-        opened(Given { data_dir: Some(data_dir.to_owned()), ..Given::default() }, now).await
+        opened(Given { data_dir: Some(data_dir.to_owned()), ..Given::default() }, now, None).await
     }
 
     /// Makes an account from the console and signs it in.
