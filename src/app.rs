@@ -16,19 +16,22 @@ use crate::base::keys::{MasterKey, Purpose};
 use crate::base::time::Clock;
 use crate::catalog::{self, Unfit};
 use crate::chat;
-use crate::config::secrets::{self, OldVariables};
+use crate::config::secrets::{self, OldVariables, Secrets};
 use crate::config::{CodeSender, Config, ConfigError};
 use crate::customer;
 use crate::game;
 use crate::identity;
 use crate::live::hub::Hub;
+use crate::store::backups::Phase;
 use crate::store::fault::Fault;
 use crate::store::medium::{FileMedium, Medium};
-use crate::store::meta;
 use crate::store::writer::{Settings, Store};
+use crate::store::{backups, meta};
 
 /// The store's file within the data folder.
 pub const STORE_FILE: &str = "box.redb";
+/// Stands in the data folder while a restore is under way: what is there is no box yet.
+pub const RESTORING_FILE: &str = "restore.unfinished";
 
 /// A running box.
 pub struct App {
@@ -54,6 +57,8 @@ pub struct App {
     pub chat: Arc<chat::service::Service>,
     /// This box.
     pub box_id: Uuid,
+    /// Its secrets, for its backups alone: everybody else has a key of their own.
+    pub(crate) secrets: Secrets,
 }
 
 /// Why a box cannot be opened.
@@ -79,6 +84,9 @@ pub enum StartError {
     /// The chat's key file cannot be used.
     #[error("the chat's key file cannot be used: {0}")]
     Keys(#[from] chat::seal::file::KeyFileError),
+    /// A restore was cut off in this folder.
+    #[error("a restore was cut off in this folder: run it again")]
+    HalfRestored,
     /// The master key is not the one that this box's data was made with.
     #[error("the master key is not this box's: restore the right master.key; nothing was changed")]
     WrongKey,
@@ -103,6 +111,9 @@ impl App {
     /// [`StartError`]; nothing was changed where the key is wrong or the store is newer.
     pub fn open(config: Config, parts: Parts) -> Result<Arc<Self>, StartError> {
         let Parts { clock, entropy, old, medium } = parts;
+        if config.data_dir.join(RESTORING_FILE).exists() {
+            return Err(StartError::HalfRestored);
+        }
         make_folder(&config.data_dir)?;
         let secrets = secrets::load(&config.data_dir, &old, config.production, &*entropy)?;
         let hub = Hub::new();
@@ -122,7 +133,7 @@ impl App {
         let identity = Arc::new(identity::service::Service::new(identity::service::Setup {
             master: &secrets.master,
             jwt: &secrets.jwt,
-            s2s: Some(secrets.s2s),
+            s2s: Some(secrets.s2s.clone()),
             box_id,
             entropy: Arc::clone(&entropy),
             started: clock.now(),
@@ -148,9 +159,35 @@ impl App {
             },
         };
         let chat = Arc::new(chat::service::Service::open(&secrets.master, setup, &store.read()?)?);
+        chat.set_gate(gate(&store)?);
         let game = Arc::new(game::service::Service::new(&secrets.master));
-        Ok(Arc::new(Self { config, clock, entropy, store, hub, identity, customer, idempotency, game, chat, box_id }))
+        Ok(Arc::new(Self {
+            config,
+            clock,
+            entropy,
+            store,
+            hub,
+            identity,
+            customer,
+            idempotency,
+            game,
+            chat,
+            box_id,
+            secrets,
+        }))
     }
+}
+
+/// After a restore messages stay closed until what was due is destroyed, and nothing is destroyed before central's holds
+/// are known, where the box was enrolled there.
+fn gate(store: &Store) -> Result<chat::service::Gate, StartError> {
+    let read = store.read()?;
+    Ok(match backups::restored(&read)?.map(|restored| restored.phase) {
+        None | Some(Phase::Open) => chat::service::Gate::Open,
+        Some(Phase::Closed) if meta::identity(&read)?.logging => chat::service::Gate::ClosedUntilHolds,
+        Some(Phase::Closed) => chat::service::Gate::Closed,
+        Some(Phase::Loading) => return Err(StartError::HalfRestored),
+    })
 }
 
 /// Makes the data folder, readable by its owner alone.

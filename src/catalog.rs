@@ -8,7 +8,7 @@ use crate::store::fault::Fault;
 use crate::store::meta::LAYOUT;
 use crate::store::read::{Range, Read, Space};
 use crate::store::table::TableInfo;
-use crate::store::{change, compared, dead, meta, once};
+use crate::store::{backups, change, compared, dead, meta, once};
 
 /// Every table, in the order of their numbers.
 #[must_use]
@@ -22,6 +22,8 @@ pub fn tables() -> Vec<TableInfo> {
         TableInfo::of::<meta::LaneAck>(),
         TableInfo::of::<dead::DeadLetter>(),
         TableInfo::of::<compared::Verification>(),
+        TableInfo::of::<backups::Restored>(),
+        TableInfo::of::<backups::BackupRun>(),
     ];
     all.extend(identity::tables());
     all.extend(customer::tables());

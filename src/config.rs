@@ -6,6 +6,7 @@
 pub mod secrets;
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,6 +31,9 @@ const DEFAULT_OFFLINE_DAYS: u32 = 30;
 const DEFAULT_LOG_DAYS: u32 = 30;
 /// Hours between two comparisons with central.
 const DEFAULT_VERIFY_HOURS: u32 = 24;
+
+/// Backups that are kept: two weeks of days.
+const DEFAULT_BACKUP_KEEP: u32 = 14;
 
 /// Settings as one source gives them; what it does not say stays open. An unknown key is refused.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -73,6 +77,10 @@ pub struct Given {
     pub log_days: Option<u32>,
     /// Hours between two comparisons with central; 0 is never by itself.
     pub verify_hours: Option<u32>,
+    /// Folder of the backups.
+    pub backup_dir: Option<PathBuf>,
+    /// How many backups are kept.
+    pub backup_keep: Option<u32>,
     /// Address of central's PostgreSQL with login, if not enrolled by command.
     pub upstream: Option<String>,
     /// PEM file of a private CA of central's.
@@ -172,6 +180,10 @@ pub struct Config {
     pub log_retention: Duration,
     /// How often central is compared with this box; `None` is never by itself.
     pub verify_every: Option<Duration>,
+    /// Folder of the backups, where it is not the one in the data folder.
+    pub backup_dir: Option<PathBuf>,
+    /// How many backups are kept.
+    pub backup_keep: usize,
     /// Central's address, where it is set by hand.
     pub upstream: Option<String>,
     /// A private CA of central's.
@@ -250,6 +262,8 @@ impl Given {
             hold_offline_days,
             log_days,
             verify_hours,
+            backup_dir,
+            backup_keep,
             upstream,
             upstream_ca,
             log_level,
@@ -297,17 +311,12 @@ impl Given {
         }
         let days = |days: u32| Duration::from_secs(u64::from(days) * 24 * 3600);
         let archive_days = self.archive_days.unwrap_or(DEFAULT_ARCHIVE_DAYS);
-        if !(1..=3650).contains(&archive_days) {
-            return Err(setting("archive_days", "It is between 1 and 3650 days."));
-        }
+        let archive_days = bounded("archive_days", archive_days, 1..=3650, " days")?;
         let shred_minutes = self.shred_minutes.unwrap_or(DEFAULT_SHRED_MINUTES);
-        if !(1..=60).contains(&shred_minutes) {
-            return Err(setting("shred_minutes", "It is between 1 and 60 minutes."));
-        }
+        let shred_minutes = bounded("shred_minutes", shred_minutes, 1..=60, " minutes")?;
         let grace_hours = self.hold_grace_hours.unwrap_or(DEFAULT_GRACE_HOURS);
-        if grace_hours > 8760 {
-            return Err(setting("hold_grace_hours", "It is between 0 and 8760 hours."));
-        }
+        let grace_hours = bounded("hold_grace_hours", grace_hours, 0..=8760, " hours")?;
+        let backup_keep = bounded("backup_keep", self.backup_keep.unwrap_or(DEFAULT_BACKUP_KEEP), 1..=1000, "")?;
         let offline_days = self.hold_offline_days.unwrap_or(DEFAULT_OFFLINE_DAYS);
         Ok(Config {
             data_dir,
@@ -330,6 +339,8 @@ impl Given {
                 0 => None,
                 hours => Some(Duration::from_secs(u64::from(hours) * 3600)),
             },
+            backup_dir: self.backup_dir,
+            backup_keep: backup_keep as usize,
             upstream: self.upstream,
             upstream_ca: self.upstream_ca,
             log_level: self.log_level.unwrap_or_else(|| "info".into()),
@@ -363,6 +374,15 @@ fn gateway(address: &str) -> Result<Uri, &'static str> {
             "It starts with https://, so that nobody reads the codes on their way; http:// goes to this machine alone.",
         ),
     }
+}
+
+/// A number that lies in its range, or a refusal that names the range.
+fn bounded(setting: &'static str, value: u32, range: RangeInclusive<u32>, unit: &str) -> Result<u32, ConfigError> {
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    let reason = format!("It is between {} and {}{unit}.", range.start(), range.end());
+    Err(ConfigError::Setting { setting, reason })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod store;
 pub mod identity;
 
 pub mod customer;
+pub mod doctor;
 
 pub mod chat;
 
@@ -24,6 +25,7 @@ pub mod live;
 pub mod config;
 
 pub mod app;
+pub mod backup;
 
 pub mod upstream;
 

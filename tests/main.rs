@@ -11,6 +11,7 @@ mod formats;
 mod game;
 mod http;
 mod identity;
+mod owner;
 mod readme;
 mod replication;
 mod store;

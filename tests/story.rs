@@ -1,5 +1,6 @@
 //! Whole evenings through the real program: what a person does, in the order in which a person does it.
 
+mod backup;
 mod bad_input;
 mod compare;
 pub(crate) mod evening;

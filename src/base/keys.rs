@@ -43,6 +43,8 @@ pub enum Purpose {
     KeyFile,
     /// Signs evidence archives.
     Evidence,
+    /// Signs backups.
+    Backup,
 }
 
 impl Purpose {
@@ -64,6 +66,7 @@ impl Purpose {
             Self::Audit => "audit-mac",
             Self::KeyFile => "key-file",
             Self::Evidence => "evidence",
+            Self::Backup => "backup",
         };
         format!("whotbox/{name}")
     }

@@ -8,6 +8,7 @@ pub mod entropy;
 pub mod id;
 pub mod keys;
 pub mod notice;
+pub mod recovery;
 pub mod secret;
 pub mod sign;
 pub mod text;

@@ -4,7 +4,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
 use crate::base::digest::Key;
 
@@ -28,12 +28,24 @@ impl Signer {
         self.0.sign(message).as_ref().to_vec()
     }
 
+    /// The public key's bytes.
+    #[must_use]
+    pub fn public(&self) -> Vec<u8> {
+        self.0.public_key().as_ref().to_vec()
+    }
+
     /// The public key as PEM, which OpenSSL reads.
     #[must_use]
     pub fn public_pem(&self) -> String {
         let body = STANDARD.encode([&SPKI, self.0.public_key().as_ref()].concat());
         format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
     }
+}
+
+/// Whether a signature is that of the holder of a public key.
+#[must_use]
+pub fn is_signed_by(public: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    UnparsedPublicKey::new(&ED25519, public).verify(message, signature).is_ok()
 }
 
 #[cfg(test)]
@@ -56,5 +68,7 @@ mod tests {
             "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
         );
         assert_eq!(signer.sign(&[0x72]), signature);
+        assert!(is_signed_by(&signer.public(), &[0x72], &signature));
+        assert!(!is_signed_by(&signer.public(), &[0x73], &signature));
     }
 }

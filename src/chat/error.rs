@@ -47,6 +47,9 @@ pub enum Error {
     /// What is stored was changed, or its key is not there. Others can still be read.
     #[error("integrity")]
     Integrity,
+    /// The box was restored, and what was due by then is not destroyed yet: nothing is shown before.
+    #[error("messages are closed after a restore")]
+    Closed,
     /// A bucket was replaced while the copy was being sealed: seal again. Never leaves the domain.
     #[error("the bucket was replaced")]
     Stale,
@@ -89,6 +92,7 @@ impl AsFault for Error {
             | Self::TooManyReviews(_)
             | Self::TooLarge
             | Self::Integrity
+            | Self::Closed
             | Self::Stale
             | Self::Keys(_)
             | Self::Reused(_) => None,

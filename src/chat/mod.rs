@@ -18,6 +18,7 @@ pub mod destroy;
 pub mod erasure;
 pub mod error;
 pub mod evidence;
+pub mod facts;
 pub mod hold;
 pub mod messages;
 mod records;

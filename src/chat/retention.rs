@@ -19,7 +19,7 @@ use crate::chat::records::{
 use crate::chat::seal::CopyKind;
 use crate::chat::seal::bucket::Kind;
 use crate::chat::seal::keyring::Keyring;
-use crate::chat::service::Service;
+use crate::chat::service::{Gate, Service};
 use crate::store::fault::Fault;
 use crate::store::key::Key;
 use crate::store::page::{MAX_PAGE, Page};
@@ -35,6 +35,9 @@ const SCRUB_AFTER: u32 = 3;
 const RELEASED_AT_ONCE: usize = 50;
 /// Why nothing is decided while the clock cannot be trusted.
 pub const CLOCK: &str = "the clock is not known to be right";
+
+/// Why nothing is decided nor destroyed after a restore, until central has told its holds.
+pub const RESTORED: &str = "the box was restored and central's holds are not known yet";
 
 /// What the caller knows about the world.
 #[derive(Debug, Clone, Copy, Default)]
@@ -190,6 +193,9 @@ fn oldest_due(service: &Service, store: &Store) -> Option<Timestamp> {
 }
 
 async fn batch(service: &Service, store: &Store, conditions: Conditions) -> Result<Report, Error> {
+    if service.gate() == Gate::ClosedUntilHolds {
+        return Ok(Report { waiting: Some(RESTORED), ..Report::default() });
+    }
     let wall = service.clock.wall();
     service.keep_time(store).await?;
     let unknown = conditions

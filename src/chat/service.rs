@@ -3,7 +3,7 @@
 //! Sealing happens before a command is queued and opening after it is committed; transactions see sealed bytes alone.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -70,6 +70,18 @@ pub struct Setup {
     pub settings: Settings,
 }
 
+/// Whether messages are shown and taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Gate {
+    /// As usual.
+    Open,
+    /// The box was restored, and what was due is not destroyed yet.
+    Closed,
+    /// The same, and holds may stand at central that this box does not know of: nothing is destroyed.
+    ClosedUntilHolds,
+}
+
 /// Chat's keys, settings and state in memory.
 pub struct Service {
     pub(in crate::chat) keyring: Arc<Keyring>,
@@ -86,6 +98,7 @@ pub struct Service {
     /// What comparing the audit trail with central's came to, once it was compared.
     trail: Mutex<Option<Result<Timestamp, Diverged>>>,
     alarms: AtomicU64,
+    gate: AtomicU8,
 }
 
 /// The text of a message, as far as there is one.
@@ -163,7 +176,41 @@ impl Service {
             heard: Mutex::new(None),
             trail: Mutex::new(None),
             alarms: AtomicU64::new(0),
+            gate: AtomicU8::new(Gate::Open as u8),
         })
+    }
+
+    /// Whether messages are shown and taken.
+    #[must_use]
+    pub fn gate(&self) -> Gate {
+        match self.gate.load(Ordering::SeqCst) {
+            0 => Gate::Open,
+            1 => Gate::Closed,
+            _ => Gate::ClosedUntilHolds,
+        }
+    }
+
+    /// Opens or closes it; what is durable of that is the caller's.
+    pub fn set_gate(&self, gate: Gate) {
+        self.gate.store(gate as u8, Ordering::SeqCst);
+    }
+
+    fn passable(&self) -> Result<(), Error> {
+        if self.gate() == Gate::Open { Ok(()) } else { Err(Error::Closed) }
+    }
+
+    /// What a copy of the store needs to be read: `read`, and the key file as it fits what was read. Nothing is destroyed
+    /// in between, so that every copy that lives in what was read has its key in the file.
+    ///
+    /// # Errors
+    /// What `read` says, or [`KeyFileError`].
+    pub async fn with_keys<T, E: From<KeyFileError>>(
+        &self,
+        read: impl FnOnce() -> Result<T, E>,
+    ) -> Result<(T, Option<Vec<u8>>), E> {
+        let _nobody_destroys = self.destroying.lock().await;
+        let read = read()?;
+        Ok((read, self.keyring.bytes()?))
     }
 
     /// Sends a message: seals both copies, then commits them. A client id seen before finds the first message.
@@ -178,6 +225,7 @@ impl Service {
         open: &Open,
         key: Option<OnceKey>,
     ) -> Result<Done<MessageId>, Error> {
+        self.passable()?;
         let digest = open.client_message_id.as_ref().map(|id| self.client_digest(id));
         for _ in 0..MAX_RESEALS {
             // Looked at before too, so that nobody makes the box write keys for a conversation that is not theirs.
@@ -252,6 +300,7 @@ impl Service {
         after: Option<MessageId>,
         page: Page,
     ) -> Result<Listed<MessageInfo>, Error> {
+        self.passable()?;
         joined(read, caller.id(), conversation)?;
         // A message that is gone for good is older than all that is left, so the list starts at its front then.
         let known = after.map(|id| read.get::<Message>(&Key::of(id))).transpose()?.flatten();
@@ -267,6 +316,7 @@ impl Service {
     /// # Errors
     /// [`Error::NotFound`].
     pub fn message(&self, read: &impl Read, caller: &Caller, id: MessageId) -> Result<MessageInfo, Error> {
+        self.passable()?;
         Ok(self.show(&messages::of_participant(read, caller, id)?, CopyKind::Participants))
     }
 
@@ -316,6 +366,7 @@ impl Service {
         id: ConversationId,
         grounds: Grounds,
     ) -> Result<AuditId, Error> {
+        self.passable()?;
         let who = moderator.clone();
         match store.write(move |tx, now| review::admit(tx, now, &who, id, &grounds)).await? {
             Admission::Noted(audit_id) => Ok(audit_id),

@@ -14,8 +14,12 @@ use replication::error::Error as Central;
 use replication::settings::Settings;
 
 use crate::app::App;
+use crate::chat::service::Gate;
+use crate::cli::backup::{self, BackupRequest};
 use crate::cli::chat::{self, ChatRequest};
 use crate::cli::sync::{self, SyncRequest};
+use crate::doctor::{Severity, checks, examine};
+use crate::jobs::backup::last_good;
 use crate::upstream::enrol::{self, EnrolError};
 use crate::upstream::{Link, report};
 
@@ -25,6 +29,8 @@ use crate::upstream::{Link, report};
 pub enum Request {
     /// What state the box is in.
     Status,
+    /// What is wrong with it.
+    Doctor,
     /// Make this box's login at central.
     Enroll {
         /// Central's operator's login.
@@ -66,6 +72,11 @@ pub enum Request {
     Sync {
         /// What.
         what: SyncRequest,
+    },
+    /// Something about backups.
+    Backup {
+        /// What.
+        what: BackupRequest,
     },
     /// Something about the chat's keys or the audit trail.
     Chat {
@@ -136,12 +147,16 @@ impl Failure {
 pub async fn perform(app: &Arc<App>, link: &Arc<Link>, request: Request) -> Result<Value, Failure> {
     match request {
         Request::Status => status(app, link),
+        Request::Doctor => {
+            serde_json::to_value(examine(app, link)).map_err(|error| Failure::failed(error, "Report this."))
+        }
         Request::Enroll { admin_url, ca, name } => enroll(app, link, &admin_url, ca.as_deref(), &name).await,
         Request::UserAdd { .. }
         | Request::UserList { .. }
         | Request::UserSuspend { .. }
         | Request::UserResetPassword { .. } => crate::cli::users::perform(app, request).await,
         Request::Sync { what } => sync::perform(app, link, what).await,
+        Request::Backup { what } => backup::perform(app, what).await,
         Request::Chat { what } => chat::perform(app, what).await,
     }
 }
@@ -149,15 +164,30 @@ pub async fn perform(app: &Arc<App>, link: &Arc<Link>, request: Request) -> Resu
 fn status(app: &App, link: &Link) -> Result<Value, Failure> {
     let fail = |fault| Failure::failed(fault, "Restart the box; if it stays, its disk may be damaged.");
     let figures = app.store.figures();
+    let report = examine(app, link);
+    let worst: Vec<_> = report.findings.iter().filter(|finding| finding.severity != Severity::Note).collect();
     Ok(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "box_id": app.box_id,
         "store": {"commits": figures.commits, "failures": figures.failures, "queued": figures.queued},
         "clock": {"now": app.clock.now(), "trusted": app.clock.wall().trusted},
+        "healthy": report.healthy,
+        "findings": worst,
+        "disk_free_bytes": checks::free_bytes(&app.config.data_dir),
+        "memory_bytes": checks::resident_bytes(),
+        "backup": {"last_good": last_good(app).map_err(fail)?, "messages": gate(app.chat.gate())},
         "expiry": chat::expiry(app),
         "audit": chat::trail(app),
         "replication": report::report(app, link).map_err(fail)?,
     }))
+}
+
+const fn gate(gate: Gate) -> &'static str {
+    match gate {
+        Gate::Open => "open",
+        Gate::Closed => "closed until what was due at the restore is destroyed",
+        Gate::ClosedUntilHolds => "closed until central follows the restored box",
+    }
 }
 
 async fn enroll(app: &App, link: &Link, url: &str, ca: Option<&Path>, name: &str) -> Result<Value, Failure> {

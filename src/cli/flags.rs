@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cli::backup::BackupCommand;
 use crate::cli::replay::ReplayArgs;
 use crate::config::{FILE_NAME, Given, LogFormat, TlsMode};
 
@@ -40,6 +41,15 @@ pub enum Command {
     Init(InitArgs),
     /// Say what state the box is in.
     Status(Output),
+    /// Say what is wrong with the box and what to do about it; exit 1 where anything is an error.
+    Doctor {
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+        /// Mend what can be mended safely: files that others may read.
+        #[arg(long)]
+        fix: bool,
+    },
     /// Look after accounts from the console of the box.
     #[command(subcommand)]
     User(UserCommand),
@@ -52,6 +62,9 @@ pub enum Command {
     /// Look after the chat's keys.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Make, list, check and restore backups.
+    #[command(subcommand)]
+    Backup(BackupCommand),
     /// Check or give out the audit trail of moderation.
     #[command(subcommand)]
     Audit(AuditCommand),

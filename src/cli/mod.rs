@@ -3,9 +3,11 @@
 //! Errors go to standard error as one sentence and a hint; exit codes are 0 done, 1 failed, 2 wrong usage,
 //! 3 could not reach what it needs (contract, section 8).
 
+pub mod backup;
 pub mod banner;
 pub mod chat;
 pub mod control;
+pub mod doctor;
 pub mod flags;
 pub mod logs;
 pub mod replay;
@@ -71,9 +73,11 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve => serve::serve(config).await,
         Command::Init(args) => init(config, &args).await,
         Command::Status(output) => status(&config, &output, |whole| whole).await,
+        Command::Doctor { output, fix } => doctor::run(&config, output.json, fix).await,
         Command::User(command) => user(&config, command).await,
         Command::Upstream(command) => upstream(&config, command).await,
         Command::Sync(command) => about_sync(&config, command).await,
+        Command::Backup(command) => backup::run(&config, command).await,
         Command::Keys(KeysCommand::Status(output)) => about_chat(&config, ChatRequest::KeysStatus, &output).await,
         Command::Keys(KeysCommand::Rotate) => {
             about_chat(&config, ChatRequest::KeysRotate, &Output { json: false }).await
@@ -105,6 +109,7 @@ pub fn open(config: Config) -> Result<Arc<App>, Failure> {
         let hint = match &error {
             StartError::Store(_) => "Is another whotbox running on this data folder? Otherwise look after its disk.",
             StartError::Unfit(_) => "Nothing was changed. Install the newer version, or restore a backup.",
+            StartError::HalfRestored => "Run the same whotbox backup restore again.",
             StartError::Config(_) | StartError::Folder { .. } | StartError::WrongKey | StartError::Keys(_) => {
                 "Mend what is named and start again."
             }

@@ -20,6 +20,7 @@ use crate::http::serve::{Listen, Server, start};
 use crate::http::settings::Settings;
 use crate::http::tls::{Source, Tls};
 use crate::http::{self};
+use crate::jobs::backup::Backup;
 use crate::jobs::bots::Bots;
 use crate::jobs::codes::Codes;
 use crate::jobs::custody::Custodian;
@@ -94,9 +95,10 @@ impl Running {
         running.begin(Housekeeping { store: app.store.clone(), log_retention: app.config.log_retention });
         running.begin(Games::new(Arc::clone(app)));
         running.begin(Bots::new(Arc::clone(app)));
-        running.begin(Retention { app: Arc::clone(app), link });
         running.begin(codes);
         running.begin(Erasure::new(Arc::clone(app)));
+        running.begin(Retention { app: Arc::clone(app), link });
+        running.begin(Backup { app: Arc::clone(app), started: false });
         running.begin(Watchdog { app: Arc::clone(app) });
         Ok(running)
     }

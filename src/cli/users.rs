@@ -33,9 +33,12 @@ pub async fn perform(app: &App, request: Request) -> Result<Value, Failure> {
             let password = app.identity.console_reset(&app.store, &username).await.map_err(|e| fail(&e))?;
             Ok(json!({"username": username, "temporary_password": password.expose()}))
         }
-        Request::Status | Request::Enroll { .. } | Request::Sync { .. } | Request::Chat { .. } => {
-            Err(Failure::usage("This is no request about accounts.", "Report this."))
-        }
+        Request::Status
+        | Request::Doctor
+        | Request::Enroll { .. }
+        | Request::Sync { .. }
+        | Request::Backup { .. }
+        | Request::Chat { .. } => Err(Failure::usage("This is no request about accounts.", "Report this.")),
     }
 }
 

@@ -253,6 +253,8 @@ pub fn problem(error: Error) -> Problem {
             Problem::new(Code::Conflict).detail("This conversation has more messages than one archive holds.")
         }
         Error::Integrity => Problem::internal(&error),
+        Error::Closed => Problem::new(Code::Unavailable)
+            .detail("The box was restored. Messages open again once everything that was due is destroyed."),
         Error::Stale => Code::Busy.into(),
         Error::Keys(_) => {
             tracing::error!(%error, "chat cannot write its key file");

@@ -51,6 +51,7 @@
 
 pub mod admin_users;
 pub mod auth;
+pub mod backups;
 pub mod body;
 pub mod clock;
 pub mod connections;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::doctor::{Report, examine};
 use crate::http::identity::refused;
 use crate::http::metrics::Metrics;
 use crate::http::problem::{Code, Problem};
@@ -62,6 +63,9 @@ pub fn resource(operations: &Operations) -> Resource {
             get("/api/v1/admin/replication", "How replication stands.")
                 .reply::<ReplicationReport>(200)
                 .to(operations, replication),
+            get("/api/v1/admin/doctor", "What is wrong with the box, and what to do about it.")
+                .reply::<Report>(200)
+                .to(operations, doctor),
             post("/api/v1/admin/replication/sync", "Go on sending now.").empty(202).to(operations, sync_now),
         ],
     )
@@ -96,6 +100,14 @@ async fn replication(operations: Operations, req: Req) -> Result<Response, Probl
     auth::settled(&operations.app, &req)?.admin().map_err(auth::denied)?;
     let report = report(&operations.app, &operations.link).map_err(auth::fault)?;
     Ok(reply::ok(&report))
+}
+
+async fn doctor(operations: Operations, req: Req) -> Result<Response, Problem> {
+    auth::settled(&operations.app, &req)?.admin().map_err(auth::denied)?;
+    let (app, link) = (Arc::clone(&operations.app), Arc::clone(&operations.link));
+    // It reads the whole audit trail, and the disk.
+    let report = tokio::task::spawn_blocking(move || examine(&app, &link)).await;
+    Ok(reply::ok(&report.map_err(|error| Problem::internal(&error))?))
 }
 
 async fn sync_now(operations: Operations, req: Req) -> Result<Response, Problem> {

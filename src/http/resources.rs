@@ -8,8 +8,8 @@ use crate::http::metrics::Metrics;
 use crate::http::operations::{self, Operations};
 use crate::http::route::Resource;
 use crate::http::{
-    admin_users, clock, conversations, entitlements, games, holds, invites, messages, moderation, relationships, sheet,
-    sign_in, users, web,
+    admin_users, backups, clock, conversations, entitlements, games, holds, invites, messages, moderation,
+    relationships, sheet, sign_in, users, web,
 };
 use crate::upstream::Link;
 
@@ -27,6 +27,7 @@ pub fn all(app: &Arc<App>, link: &Arc<Link>, metrics: &Arc<Metrics>) -> Vec<Reso
         entitlements::resource(app),
         games::resource(app),
         operations::resource(&operations),
+        backups::resource(app),
         conversations::resource(app),
         messages::resource(app),
         moderation::resource(app),

@@ -2,6 +2,7 @@
 //!
 //! A step is short, safe to repeat and safe to cut off; what it must remember is in the store.
 
+pub mod backup;
 pub mod bots;
 pub mod codes;
 pub mod custody;

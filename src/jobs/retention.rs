@@ -1,30 +1,69 @@
-//! Expiry and scrubbing as a job: what is due is doomed, keys first, rows second, in small batches.
+//! Expiry and scrubbing as a job: what is due is doomed, keys first, rows second, in small batches. After a restore
+//! it is this job that opens the messages again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::app::App;
-use crate::chat::retention::{Conditions, EVERY, step};
+use crate::chat::retention::{Conditions, EVERY, Report, step};
+use crate::chat::service::Gate;
 use crate::jobs::{Job, Next};
+use crate::store::backups;
+use crate::store::fault::Fault;
 use crate::upstream::Link;
+use crate::upstream::state::State;
+
+/// Between two looks while messages are closed.
+const SOON: Duration = Duration::from_secs(1);
 
 /// The job.
 pub struct Retention {
     /// The box.
     pub app: Arc<App>,
-    /// Replication: when central was last heard.
+    /// Replication, by which central's holds come.
     pub link: Arc<Link>,
+}
+
+impl Retention {
+    /// Central follows this life of the box again: what it holds and what it destroyed has been applied, or will be as
+    /// directives before anything else.
+    fn holds_known(&self) {
+        let following = matches!(self.link.status.known().state, State::Live | State::CatchingUp);
+        if following && self.app.chat.gate() == Gate::ClosedUntilHolds {
+            self.app.chat.set_gate(Gate::Closed);
+        }
+    }
+
+    /// Opens the messages once a whole round found nothing that is due.
+    async fn reopen(&self, report: &Report) -> Result<(), Fault> {
+        let settled = report.waiting.is_none() && !report.more && self.app.chat.status().oldest_due.is_none();
+        if self.app.chat.gate() == Gate::Closed && settled {
+            self.app.store.write(|tx, _| backups::reopen(tx)).await?;
+            self.app.chat.set_gate(Gate::Open);
+            tracing::info!("what was due when the box was restored is destroyed; messages are open again");
+        }
+        Ok(())
+    }
 }
 
 impl Job for Retention {
     async fn step(&mut self) -> Next {
         self.app.chat.heard(self.link.status.known().last_sync_at);
-        match step(&self.app.chat, &self.app.store, Conditions::default()).await {
-            Ok(report) if report.more => Next::Now,
-            Ok(_) => Next::After(EVERY),
+        self.holds_known();
+        let report = match step(&self.app.chat, &self.app.store, Conditions::default()).await {
+            Ok(report) => report,
             Err(error) => {
                 tracing::error!(%error, "what is due could not be destroyed; it is tried again");
-                Next::After(EVERY)
+                return Next::After(EVERY);
             }
+        };
+        if let Err(fault) = self.reopen(&report).await {
+            tracing::error!(%fault, "messages could not be opened again; it is tried again");
         }
+        if report.more {
+            return Next::Now;
+        }
+        // Whoever waits for the messages is not kept longer than what is due takes.
+        Next::After(if self.app.chat.gate() == Gate::Open { EVERY } else { SOON })
     }
 }

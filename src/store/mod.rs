@@ -36,6 +36,8 @@
 //! Only this module names redb, so that the commit protocol can be replaced behind it.
 //! Must not know what any table means.
 
+pub mod backups;
+pub mod bulk;
 pub mod change;
 pub mod columns;
 pub mod compared;

@@ -118,6 +118,11 @@ impl<'a> Tx<'a> {
         self.written.changes.entry((lane, place)).or_insert(Op::Put);
     }
 
+    /// Lays down a stored pair as it is, for [`crate::store::bulk`] alone.
+    pub(in crate::store) fn lay(&mut self, space: Space, key: Vec<u8>, value: Vec<u8>) {
+        self.write(space, key, Some(value));
+    }
+
     /// Removes an entry of the change log.
     pub(in crate::store) fn forget_change(&mut self, key: &Key) -> Result<(), Fault> {
         self.room(1)?;

@@ -90,7 +90,7 @@ pub(crate) const JWT: &str = "what the old services signed their tokens with";
 /// What a service of the owner's shows.
 pub(crate) const S2S: &str = "a service of the owner's own, long enough";
 
-async fn serve(app: &Arc<App>) -> (Http, Server) {
+pub(crate) async fn serve(app: &Arc<App>) -> (Http, Server) {
     let resources = resources::all(app, &Arc::new(Link::default()), &Arc::new(Metrics::new()));
     let caps = Caps { total: 1024, per_address: 512, per_user: 512, ..Caps::of_this_process() };
     let settings = Settings { caps, proxies: app.config.proxies.clone(), ..Settings::default() };

@@ -102,6 +102,14 @@ impl Keyring {
         &*self.entropy
     }
 
+    /// The key file's bytes as they are now; nothing before the first key.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Io`].
+    pub fn bytes(&self) -> Result<Option<Vec<u8>>, KeyFileError> {
+        file::read(&self.path)
+    }
+
     /// A bucket by its id, writable or not.
     #[must_use]
     pub fn get(&self, id: BucketId) -> Option<Arc<Bucket>> {

@@ -1,0 +1,4 @@
+//! What the owner of a box relies on: backups and what tells when something is wrong.
+
+mod backups;
+mod doctor;
