@@ -98,6 +98,7 @@ pub struct Service {
     /// What comparing the audit trail with central's came to, once it was compared.
     trail: Mutex<Option<Result<Timestamp, Diverged>>>,
     alarms: AtomicU64,
+    sent: AtomicU64,
     gate: AtomicU8,
 }
 
@@ -176,6 +177,7 @@ impl Service {
             heard: Mutex::new(None),
             trail: Mutex::new(None),
             alarms: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
             gate: AtomicU8::new(Gate::Open as u8),
         })
     }
@@ -242,7 +244,12 @@ impl Service {
                 .await;
             match sent {
                 Err(Error::Stale) => {}
-                done => return done,
+                done => {
+                    if done.as_ref().is_ok_and(|done| !done.replayed) {
+                        self.sent.fetch_add(1, Ordering::Relaxed);
+                    }
+                    return done;
+                }
             }
         }
         Err(Fault::Busy.into())
@@ -382,6 +389,12 @@ impl Service {
     #[must_use]
     pub const fn settings(&self) -> Settings {
         self.settings
+    }
+
+    /// Messages accepted since the start.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// How often the limit of reviews was met since the start.

@@ -1,11 +1,12 @@
 //! The checks, one function each. Each says nothing while all is well.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::app::App;
 use crate::backup::{folder, keys};
+use crate::base::time::Timestamp;
 use crate::catalog;
 use crate::chat::audit;
 use crate::chat::service::Gate;
@@ -144,18 +145,25 @@ fn network(app: &App, _: &Link) -> Vec<Finding> {
     vec![Finding::note("listens_here_only", "The box listens on this machine alone: no phone reaches it.", fix)]
 }
 
+fn certificate_file(app: &App) -> Option<PathBuf> {
+    match &app.config.tls {
+        Tls::Off => None,
+        Tls::Files { cert, .. } => Some(cert.clone()),
+        Tls::SelfSigned => Some(app.config.data_dir.join("cert.pem")),
+    }
+}
+
+/// When the box's certificate ends; `None` on plain HTTP and for one that cannot be read.
+#[must_use]
+pub fn certificate_ends(app: &App) -> Option<Timestamp> {
+    certificate::ends(&certificate_file(app)?)
+}
+
 fn certificate_of(app: &App, _: &Link) -> Vec<Finding> {
-    let path = match &app.config.tls {
-        Tls::Off => {
-            let fix = "Give the Wi-Fi a password, or set tls = \"self-signed\" in whotbox.toml.";
-            return vec![Finding::note(
-                "plain_http",
-                "The box speaks plain HTTP: who listens on its Wi-Fi can read what passes.",
-                fix,
-            )];
-        }
-        Tls::Files { cert, .. } => cert.clone(),
-        Tls::SelfSigned => app.config.data_dir.join("cert.pem"),
+    let Some(path) = certificate_file(app) else {
+        let fix = "Give the Wi-Fi a password, or set tls = \"self-signed\" in whotbox.toml.";
+        let message = "The box speaks plain HTTP: who listens on its Wi-Fi can read what passes.";
+        return vec![Finding::note("plain_http", message, fix)];
     };
     let Some(ends) = certificate::ends(&path) else {
         let message = format!("{} holds no certificate that can be read.", path.display());

@@ -1,5 +1,7 @@
 //! The box's figures in the form of OpenMetrics: names with units, and no label that a person could choose.
 
+mod owned;
+
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -12,6 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::App;
 use crate::http::edge::Served;
+use crate::http::metrics::owned::Owned;
 use crate::upstream::Link;
 use crate::upstream::report::report;
 use crate::upstream::state::State;
@@ -44,6 +47,7 @@ pub struct Metrics {
     expiry_lag: Gauge,
     expiry_blocked: Gauge,
     audit_diverged: Gauge,
+    owned: Owned,
 }
 
 impl Metrics {
@@ -71,6 +75,7 @@ impl Metrics {
             expiry_lag: Gauge::default(),
             expiry_blocked: Gauge::default(),
             audit_diverged: Gauge::default(),
+            owned: Owned::default(),
         };
         registry.register("http_requests", "Requests answered", metrics.requests.clone());
         let (name, help) = ("http_request_duration", "Time to an answer");
@@ -94,6 +99,7 @@ impl Metrics {
         registry.register(name, help, metrics.expiry_blocked.clone());
         let (name, help) = ("audit_diverged", "1 while the audit trail is not what central has of it");
         registry.register(name, help, metrics.audit_diverged.clone());
+        metrics.owned.register(&mut registry);
         Self { registry, ..metrics }
     }
 
@@ -101,6 +107,7 @@ impl Metrics {
     pub fn served(&self, served: &Served<'_>) {
         let labels = RequestLabels { method: served.method.to_string(), route: served.route, status: served.status };
         self.requests.get_or_create(&labels).inc();
+        self.owned.served(served);
         self.duration.observe(served.took.as_secs_f64());
     }
 
@@ -125,7 +132,9 @@ impl Metrics {
         let known = link.status.known();
         self.connected.set(matches!(known.state, State::Live | State::CatchingUp).into());
         self.last_success.set(known.last_sync_at.map_or(0, |at| at.seconds()));
-        if let Ok(report) = report(app, link) {
+        let report = report(app, link).ok();
+        self.owned.observe(app, report.as_ref());
+        if let Some(report) = report {
             self.backlog.set(signed(report.backlog));
             self.dead_letters.set(i64::try_from(report.dead_letters).unwrap_or(i64::MAX));
         }

@@ -91,10 +91,13 @@ pub(crate) const JWT: &str = "what the old services signed their tokens with";
 pub(crate) const S2S: &str = "a service of the owner's own, long enough";
 
 pub(crate) async fn serve(app: &Arc<App>) -> (Http, Server) {
-    let resources = resources::all(app, &Arc::new(Link::default()), &Arc::new(Metrics::new()));
+    let metrics = Arc::new(Metrics::new());
+    let resources = resources::all(app, &Arc::new(Link::default()), &metrics);
     let caps = Caps { total: 1024, per_address: 512, per_user: 512, ..Caps::of_this_process() };
     let settings = Settings { caps, proxies: app.config.proxies.clone(), ..Settings::default() };
-    let edge = Edge::new(resources, settings, Arc::clone(&app.clock), Arc::clone(&app.entropy), |_| {});
+    let edge = Edge::new(resources, settings, Arc::clone(&app.clock), Arc::clone(&app.entropy), move |served| {
+        metrics.served(served);
+    });
     let listen = Listen { address: "127.0.0.1:0".parse().unwrap(), tls: None };
     let server = serve::start(&[listen], &edge).await.unwrap();
     (Http::new(server.addresses()[0]), server)

@@ -2,3 +2,4 @@
 
 mod backups;
 mod doctor;
+mod metrics;
