@@ -5,6 +5,7 @@
 pub mod aead;
 pub mod digest;
 pub mod entropy;
+pub mod fernet;
 pub mod id;
 pub mod keys;
 pub mod notice;

@@ -69,6 +69,30 @@ impl Timestamp {
     }
 }
 
+/// Minutes of a day and a half: no zone is further from UTC.
+const MAX_OFFSET: i32 = 36 * 60;
+
+impl Timestamp {
+    /// A time as databases write one: ISO 8601 with a `T` or a blank, with its zone or without. One without is taken as
+    /// local to `offset` minutes east of UTC; a date alone is its first moment.
+    ///
+    /// # Errors
+    /// [`BadTime`] for a date that no calendar has, and for all else that is no time.
+    pub fn parse_loose(text: &str, offset: i32) -> Result<Self, BadTime> {
+        let text = text.trim();
+        if let Ok(exact) = text.parse::<Self>() {
+            return Ok(exact);
+        }
+        let date = || text.parse::<jiff::civil::Date>().map(|date| date.to_datetime(jiff::civil::Time::midnight()));
+        let local = text.parse::<jiff::civil::DateTime>().or_else(|_| date()).map_err(|_| BadTime)?;
+        if offset.abs() > MAX_OFFSET {
+            return Err(BadTime);
+        }
+        let zone = jiff::tz::Offset::from_seconds(offset * 60).map_err(|_| BadTime)?;
+        zone.to_timestamp(local).map(|time| Self(time.as_microsecond())).map_err(|_| BadTime)
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_millisecond(self.millis()) {

@@ -11,6 +11,8 @@ use crate::base::time::Timestamp;
 use crate::store::columns::{column, nullable, number_or_null, text_or_null, time_or_null};
 use crate::store::fault::Fault;
 use crate::store::key::Key;
+use crate::store::page::{Listed, Page};
+use crate::store::read::{Read, ReadExt};
 use crate::store::record::{Record, TableId, Upstream};
 use crate::store::tx::Tx;
 
@@ -103,16 +105,116 @@ pub enum LegacyRow {
     UserInfluencerCode(UserInfluencerCode),
 }
 
-/// Takes over a row. The same row again changes nothing.
+/// Takes over a row, and says whether that was news: one whose id is here stays as it is.
 ///
 /// # Errors
 /// [`Fault`] where it cannot be written.
-pub fn take_over(tx: &mut Tx<'_>, row: &LegacyRow) -> Result<(), Fault> {
+pub fn take_over(tx: &mut Tx<'_>, row: &LegacyRow) -> Result<bool, Fault> {
     match row {
-        LegacyRow::Influencer(row) => tx.put(row),
-        LegacyRow::Referral(row) => tx.put(row),
-        LegacyRow::Earning(row) => tx.put(row),
-        LegacyRow::UserInfluencerCode(row) => tx.put(row),
+        LegacyRow::Influencer(row) => put_new(tx, row),
+        LegacyRow::Referral(row) => put_new(tx, row),
+        LegacyRow::Earning(row) => put_new(tx, row),
+        LegacyRow::UserInfluencerCode(row) => put_new(tx, row),
+    }
+}
+
+fn put_new<R: Record>(tx: &mut Tx<'_>, row: &R) -> Result<bool, Fault> {
+    if tx.get::<R>(&row.key())?.is_some() {
+        return Ok(false);
+    }
+    tx.put(row).map(|()| true)
+}
+
+/// The four tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LegacyTable {
+    /// See [`Influencer`].
+    Influencers,
+    /// See [`Referral`].
+    Referrals,
+    /// See [`Earning`].
+    Earnings,
+    /// See [`UserInfluencerCode`].
+    UserInfluencerCodes,
+}
+
+/// The row of an id.
+///
+/// # Errors
+/// [`Fault`] where it cannot be read.
+pub fn row(read: &(impl Read + ?Sized), table: LegacyTable, id: LegacyId) -> Result<Option<LegacyRow>, Fault> {
+    let key = Key::of(id);
+    Ok(match table {
+        LegacyTable::Influencers => read.get(&key)?.map(LegacyRow::Influencer),
+        LegacyTable::Referrals => read.get(&key)?.map(LegacyRow::Referral),
+        LegacyTable::Earnings => read.get(&key)?.map(LegacyRow::Earning),
+        LegacyTable::UserInfluencerCodes => read.get(&key)?.map(LegacyRow::UserInfluencerCode),
+    })
+}
+
+/// The rows of a table, in the order of their ids.
+///
+/// # Errors
+/// [`Fault`] where they cannot be read.
+pub fn rows(read: &(impl Read + ?Sized), table: LegacyTable, page: &Page) -> Result<Listed<LegacyRow>, Fault> {
+    let all = Key::new();
+    Ok(match table {
+        LegacyTable::Influencers => read.list(&all, page)?.map(LegacyRow::Influencer),
+        LegacyTable::Referrals => read.list(&all, page)?.map(LegacyRow::Referral),
+        LegacyTable::Earnings => read.list(&all, page)?.map(LegacyRow::Earning),
+        LegacyTable::UserInfluencerCodes => read.list(&all, page)?.map(LegacyRow::UserInfluencerCode),
+    })
+}
+
+/// A row as named texts, for comparing and for giving out.
+type Facts = Vec<(&'static str, Option<String>)>;
+
+impl LegacyRow {
+    /// The row as named texts.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        let id = |id: LegacyId| ("id", Some(id.to_string()));
+        let text = |value: &Option<LegacyId>| value.map(|id| id.to_string());
+        let user = |value: &Option<UserId>| value.map(|id| id.to_string());
+        let time = |at: Option<Timestamp>| ("created_at", at.map(|at| at.to_string()));
+        match self {
+            Self::Influencer(row) => vec![
+                id(row.id),
+                ("user_id", user(&row.user_id)),
+                ("name", row.name.clone()),
+                ("code", row.code.clone()),
+                ("status", row.status.clone()),
+                time(row.created_at),
+                ("extra", Some(row.extra.clone())),
+            ],
+            Self::Referral(row) => vec![
+                id(row.id),
+                ("influencer_id", text(&row.influencer_id)),
+                ("referred_user_id", user(&row.referred_user_id)),
+                ("code", row.code.clone()),
+                ("status", row.status.clone()),
+                time(row.created_at),
+                ("extra", Some(row.extra.clone())),
+            ],
+            Self::Earning(row) => vec![
+                id(row.id),
+                ("influencer_id", text(&row.influencer_id)),
+                ("referral_id", text(&row.referral_id)),
+                ("amount_minor", row.amount_minor.map(|amount| amount.to_string())),
+                ("currency", row.currency.clone()),
+                ("status", row.status.clone()),
+                time(row.created_at),
+                ("extra", Some(row.extra.clone())),
+            ],
+            Self::UserInfluencerCode(row) => vec![
+                id(row.id),
+                ("user_id", user(&row.user_id)),
+                ("influencer_id", text(&row.influencer_id)),
+                ("code", row.code.clone()),
+                time(row.created_at),
+                ("extra", Some(row.extra.clone())),
+            ],
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::digest::plain_sha256;
 use crate::base::id::UserId;
 use crate::base::secret::Secret;
 use crate::base::text::{BadText, Username};
@@ -24,6 +25,7 @@ use crate::identity::policy;
 use crate::identity::records::{Attempt, Outcome, User};
 use crate::identity::service::Service;
 use crate::identity::sessions::{self, RefreshTokens, Refreshed, SessionRef};
+use crate::identity::takeover;
 use crate::identity::throttle::{Bucket, Scope, longest_wait};
 use crate::identity::users::{self, Status};
 use crate::store::fault::Fault;
@@ -219,7 +221,10 @@ impl Service {
         token: &str,
         key: Option<OnceKey>,
     ) -> Result<Done<SessionRef>, Error> {
-        let presented = self.refresh.read(token).ok_or(Error::InvalidRefresh)?;
+        let presented = match self.refresh.read(token) {
+            Some(own) => own,
+            None => taken_over(&store.read()?, token)?.ok_or(Error::InvalidRefresh)?,
+        };
         let service = Arc::clone(self);
         let rotated: Done<Option<SessionRef>> = store
             .write(move |tx, now| {
@@ -234,6 +239,12 @@ impl Service {
         let reference = rotated.reference.ok_or(Error::RefreshReused)?;
         Ok(Done { reference, replayed: rotated.replayed })
     }
+}
+
+/// The sign-in that an old service's token belongs to, as long as the token was not used here.
+fn taken_over(read: &impl Read, token: &str) -> Result<Option<SessionRef>, Fault> {
+    let session = takeover::session_of(read, &plain_sha256(token.as_bytes()))?;
+    Ok(session.map(|session| SessionRef { session: session.id, generation: session.generation }))
 }
 
 /// The command of a sign-in.

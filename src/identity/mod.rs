@@ -13,6 +13,7 @@ pub mod error;
 pub mod export;
 pub mod legacy;
 pub mod login;
+mod old_passwords;
 pub mod otp;
 pub mod passwords;
 pub mod phone;

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::base::entropy::Entropy;
 use crate::base::secret::Secret;
+use crate::identity::old_passwords;
 
 /// Memory of one hash, in KiB, passes and lanes: the least that OWASP's Password Storage Cheat Sheet recommends.
 const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
@@ -47,9 +48,19 @@ impl PasswordHash {
         self.0
     }
 
-    /// A hash that was made elsewhere: an import, central. `None` if this box could not verify it.
+    /// The hash of a user's row.
     #[must_use]
-    pub fn taken_over(phc: &str) -> Option<Self> {
+    pub(in crate::identity) const fn stored(hash: String) -> Self {
+        Self(hash)
+    }
+
+    /// A hash that was made elsewhere: an import, central. `None` if this box could not verify it, or at a ruinous cost.
+    #[must_use]
+    pub fn taken_over(hash: &str) -> Option<Self> {
+        if old_passwords::known(hash) {
+            return Some(Self(hash.to_owned()));
+        }
+        let phc = old_passwords::phc(hash);
         verifier(&Phc::new(phc).ok()?).map(|_| Self(phc.to_owned()))
     }
 }
@@ -184,6 +195,9 @@ fn verifier(stored: &Phc) -> Option<(Argon2<'static>, bool)> {
 }
 
 fn verify(password: &[u8], stored: &str) -> Verdict {
+    if let Some(matches) = old_passwords::verify(password, stored) {
+        return Verdict { matches, outdated: matches };
+    }
     let checked = Phc::new(stored).ok().and_then(|phc| {
         let (argon, outdated) = verifier(&phc)?;
         let matches = argon.verify_password(password, &phc).is_ok();

@@ -153,6 +153,8 @@ impl RevokeReason {
 pub(in crate::identity) const SESSION_BY_USER: Index = Index::ordered(1);
 /// Sessions in the order of their ends.
 pub(in crate::identity) const SESSION_BY_END: Index = Index::ordered(2);
+/// Sign-ins of the old service whose token has not been used here yet, by its digest.
+pub(in crate::identity) const SESSION_BY_OLD_TOKEN: Index = Index::unique(3);
 
 impl Record for Session {
     const TABLE: TableId = TableId { number: 21, name: "identity.refresh_tokens" };
@@ -167,6 +169,9 @@ impl Record for Session {
             to.add(SESSION_BY_USER, &Key::of(self.user_id).time(self.created_at));
         }
         to.add(SESSION_BY_END, &Key::new().time(self.revoked_at.unwrap_or(self.expires_at)));
+        if self.generation == 0 {
+            to.add(SESSION_BY_OLD_TOKEN, &Key::new().fixed(&self.token_digest));
+        }
     }
 
     fn upstream_row(&self) -> Vec<Value> {

@@ -235,7 +235,8 @@ impl Service {
     }
 
     /// What the audit keeps of a name that is nobody's: it may have been a password.
-    pub(in crate::identity) fn pseudonym_of(&self, name: &str) -> String {
+    #[must_use]
+    pub fn pseudonym_of(&self, name: &str) -> String {
         let [a, b, c, d, ..] = keyed(&self.pseudonym, &[b"attempt", name.as_bytes()]);
         format!("?{a:02x}{b:02x}{c:02x}{d:02x}")
     }

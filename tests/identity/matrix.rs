@@ -11,11 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use whotbox::base::secret::Secret;
 use whotbox::base::time::Clock as _;
 use whotbox::identity::takeover::{OldUser, take_over};
-use whotbox::identity::users::{AccountType, Role};
+use whotbox::identity::users::{AccountType, Role, Status};
 
-use super::fixture::{Person, S2S, Whole, start};
+use super::fixture::{PASSWORD, Person, S2S, Whole, start};
 use crate::support::http::Answer;
 
 const PUBLIC: &str = "++++++++++++++";
@@ -157,11 +158,11 @@ fn text(value: &Value) -> String {
 
 /// A user with a distributor's role on a customer's account, as the old service may have had one.
 async fn odd(whole: &Whole) -> Person {
-    whole.account(Role::Customer, "odd").await;
-    let signed_in = whole.sign_in("odd").await;
+    let (username, password) = ("odd".parse().unwrap(), Secret::new(PASSWORD.to_owned()));
+    let password = whole.app.identity.hash_chosen(&username, &password, "password").await.unwrap();
     let old = OldUser {
-        id: signed_in.id.parse().unwrap(),
-        username: "odd".parse().unwrap(),
+        id: "17".parse().unwrap(),
+        username,
         role: Role::Distributor,
         account_type: AccountType::Customer,
         distributor_id: None,
@@ -169,12 +170,13 @@ async fn odd(whole: &Whole) -> Person {
         phone: None,
         phone_verified: false,
         vip_enabled: false,
-        suspended: false,
-        password: None,
+        status: Status::Active,
+        password: Some(password),
+        temporary: false,
         created_at: whole.clock.now(),
     };
-    whole.app.store.write(move |tx, now| take_over(tx, now, old)).await.unwrap();
-    signed_in
+    assert!(whole.app.store.write(move |tx, now| take_over(tx, now, old)).await.unwrap());
+    whole.sign_in("odd").await
 }
 
 async fn made(whole: &Whole, by: &Person, path: &str, body: Value) -> Value {
