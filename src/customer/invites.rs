@@ -215,7 +215,7 @@ impl Service {
     }
 
     /// The first derivation of an invite's code that no other invite has.
-    fn free_code(&self, tx: &Tx<'_>, id: InviteId) -> Result<(u32, [u8; 32]), Fault> {
+    pub(in crate::customer) fn free_code(&self, tx: &Tx<'_>, id: InviteId) -> Result<(u32, [u8; 32]), Fault> {
         for round in 0..CODE_ROUNDS {
             let digest = self.secrets.code_digest(&self.secrets.code(id, round));
             if tx.find::<Invite>(INVITE_BY_CODE, &Key::new().fixed(&digest))?.is_none() {

@@ -10,6 +10,7 @@ pub mod redeem;
 pub mod relationships;
 mod secrets;
 pub mod service;
+pub mod takeover;
 #[cfg(test)]
 pub mod testing;
 

@@ -40,7 +40,7 @@ pub(in crate::customer) enum InviteState {
 }
 
 impl InviteState {
-    const fn name(self) -> &'static str {
+    pub(in crate::customer) const fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::Redeemed => "redeemed",
