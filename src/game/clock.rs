@@ -244,7 +244,7 @@ fn of(session: &Session) -> Option<Watched> {
         return None;
     }
     let (options, state) = match &session.board {
-        Board::Waiting { options, .. } => (options, None),
+        Board::Waiting { options, .. } | Board::Closed { options, .. } => (options, None),
         Board::Dealt(dealt) => (&dealt.options, Some(&dealt.state)),
     };
     Some(Watched {

@@ -25,6 +25,7 @@ pub mod rounds;
 pub mod scores;
 pub mod service;
 pub mod sessions;
+pub mod takeover;
 #[cfg(test)]
 mod tests;
 

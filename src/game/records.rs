@@ -17,7 +17,7 @@ use crate::store::columns::{
 use crate::store::fault::Fault;
 use crate::store::index::{Index, Indexes};
 use crate::store::key::Key;
-use crate::store::record::{Record, TableId, Upstream, bytes_of};
+use crate::store::record::{Record, TableId, Upstream, bytes_of, decode_body};
 use crate::whot::card::{Card, Shape};
 use crate::whot::options::{Options, StoredOptions};
 use crate::whot::state::{EndReason, Phase};
@@ -211,6 +211,19 @@ pub(in crate::game) enum Board {
     Waiting { options: StoredOptions, first_starter: u8 },
     /// The match as the rules store it.
     Dealt(StoredMatch),
+    /// A match of the old service, over there: its scores, and nothing of its cards.
+    Closed { options: StoredOptions, scores: OldScores },
+}
+
+/// The scores of a match that the old service kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::game) struct OldScores {
+    /// By seat, as that service counted.
+    pub(in crate::game) points: [u32; 2],
+    /// The seat that won, where it was told.
+    pub(in crate::game) winner: Option<u8>,
+    /// The card that lay on top, as that service named it.
+    pub(in crate::game) top_card: Option<String>,
 }
 
 /// One accepted action.
@@ -244,6 +257,7 @@ pub(in crate::game) const SESSION_LIVE: Index = Index::ordered(3);
 
 impl Record for Session {
     const TABLE: TableId = TableId { number: 51, name: "game.sessions" };
+    const VERSION: u8 = 2;
     const UPSTREAM: Option<Upstream> = Some(Upstream { table: &SESSIONS, lane: Lane::Bulk });
 
     fn key(&self) -> Key {
@@ -260,11 +274,30 @@ impl Record for Session {
         }
     }
 
+    fn upgrade(version: u8, body: &[u8]) -> Result<Self, Fault> {
+        match version {
+            // The first version had no closed boards, and is else the same.
+            1 => decode_body(Self::TABLE, body),
+            _ => Err(Fault::Newer { table: Self::TABLE.name, version }),
+        }
+    }
+
     fn upstream_row(&self) -> Vec<Value> {
         let [zero, one] = &self.seats;
         let (options, first_starter, state) = match &self.board {
             Board::Waiting { options, first_starter } => (options, *first_starter, None),
             Board::Dealt(dealt) => (&dealt.options, dealt.first_starter, Some(&dealt.state)),
+            Board::Closed { options, .. } => (options, 0, None),
+        };
+        let old = match &self.board {
+            Board::Closed { scores, .. } => Some(scores),
+            Board::Waiting { .. } | Board::Dealt(_) => None,
+        };
+        let points = state.map(|state| state.points).or(old.map(|scores| scores.points)).unwrap_or_default();
+        let top = state.and_then(top_card).or_else(|| old.and_then(|scores| scores.top_card.clone()));
+        let phase = match old {
+            Some(_) => Phase::MatchOver.word(),
+            None => state.and_then(|state| Phase::from_code(state.phase)).map_or(WAITING, Phase::word),
         };
         let of_state = |column: fn(&StoredState) -> u64| number(state.map_or(0, column));
         let player = match state.and_then(|state| state.turn) {
@@ -281,18 +314,18 @@ impl Record for Session {
             text_or_null(self.bot_level.map(BotLevel::name)),
             options_json(options),
             number(first_starter),
-            text(state.and_then(|state| Phase::from_code(state.phase)).map_or(WAITING, Phase::word)),
+            text(phase),
             of_state(|state| state.seq),
             of_state(|state| u64::from(state.round)),
             number_or_null(state.and_then(|state| state.turn)),
             text_or_null(player),
-            text_or_null(state.and_then(top_card)),
+            text_or_null(top),
             text_or_null(state.and_then(|state| state.called).and_then(Shape::from_index).map(Shape::word)),
             of_state(|state| u64::from(first(state.rounds_won))),
             of_state(|state| u64::from(second(state.rounds_won))),
-            of_state(|state| u64::from(first(state.points))),
-            of_state(|state| u64::from(second(state.points))),
-            number_or_null(state.and_then(|state| state.winner)),
+            number(first(points)),
+            number(second(points)),
+            number_or_null(state.and_then(|state| state.winner).or(old.and_then(|scores| scores.winner))),
             text_or_null(self.end_reason()),
             Value::Bool(self.void),
             bytes(self.board_bytes()),
@@ -310,7 +343,7 @@ impl Session {
     pub(in crate::game) fn end_reason(&self) -> Option<&'static str> {
         match &self.board {
             _ if self.void => Some(VOID),
-            Board::Waiting { .. } => None,
+            Board::Waiting { .. } | Board::Closed { .. } => None,
             Board::Dealt(dealt) => dealt.state.end_reason.and_then(EndReason::from_code).map(EndReason::word),
         }
     }
@@ -334,7 +367,12 @@ const fn second([_, one]: [u32; 2]) -> u32 {
 }
 
 fn top_card(state: &StoredState) -> Option<String> {
-    state.pile.last().and_then(|id| Card::new(u64::from(*id))).map(Card::name)
+    state.pile.last().and_then(|id| card_name(*id))
+}
+
+/// The name of a stored card.
+pub(in crate::game) fn card_name(id: u8) -> Option<String> {
+    Card::new(u64::from(id)).map(Card::name)
 }
 
 static SESSIONS: Table = Table {

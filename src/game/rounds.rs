@@ -98,6 +98,7 @@ impl Service {
         }
         let (number, waits) = match &session.board {
             Board::Waiting { .. } => (1, true),
+            Board::Closed { .. } => return Err(Refusal::MatchOver.into()),
             Board::Dealt(dealt) => (dealt.state.round.saturating_add(1), dealt.state.phase == Phase::RoundOver.code()),
         };
         if !waits {

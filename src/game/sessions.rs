@@ -54,7 +54,7 @@ impl Session {
     pub(in crate::game) fn dealt(&self) -> Result<&StoredMatch, Error> {
         match &self.board {
             Board::Dealt(dealt) => Ok(dealt),
-            Board::Waiting { .. } => Err(Error::NotDealt),
+            Board::Waiting { .. } | Board::Closed { .. } => Err(Error::NotDealt),
         }
     }
 
@@ -77,12 +77,15 @@ impl Session {
         PerSeat(self.seats.clone().map(|seat| SeatInfo { user_id: seat.user_id, username: seat.username }))
     }
 
-    /// What a seat may know. Before the first deal that is an empty table, between rounds 0 and 1.
+    /// What a seat may know. Before the first deal that is an empty table, between rounds 0 and 1; of a match of the old
+    /// service it is an empty table and the scores.
     pub(in crate::game) fn view(&self, seat: Seat) -> Result<View, Error> {
-        let first_starter = match &self.board {
+        let (first_starter, scores) = match &self.board {
             Board::Dealt(_) => return Ok(self.game()?.view(seat)),
-            Board::Waiting { first_starter, .. } => *first_starter,
+            Board::Waiting { first_starter, .. } => (*first_starter, None),
+            Board::Closed { scores, .. } => (0, Some(scores)),
         };
+        let winner = scores.and_then(|scores| scores.winner).and_then(|seat| Seat::from_index(u64::from(seat)));
         Ok(View {
             called: None,
             drawn: None,
@@ -93,9 +96,9 @@ impl Session {
             market_cards: 0,
             opponent_cards: 0,
             pending: None,
-            phase: Phase::RoundOver,
+            phase: if scores.is_some() { Phase::MatchOver } else { Phase::RoundOver },
             pile: CardList::EMPTY,
-            points: PerSeat::default(),
+            points: PerSeat(scores.map_or([0; 2], |scores| scores.points)),
             reshuffles: 0,
             result: None,
             round: 0,
@@ -105,7 +108,7 @@ impl Session {
             starter: Seat::from_index(u64::from(first_starter)).unwrap_or(Seat::One),
             timeouts: PerSeat::default(),
             turn: None,
-            winner: None,
+            winner,
         })
     }
 
@@ -113,7 +116,7 @@ impl Session {
     pub(in crate::game) fn shown(&self, view: View, commitment: [u8; 32]) -> Result<Shown, Error> {
         let options = match &self.board {
             Board::Dealt(dealt) => &dealt.options,
-            Board::Waiting { options, .. } => options,
+            Board::Waiting { options, .. } | Board::Closed { options, .. } => options,
         };
         let options = Options::from_stored(options).map_err(damaged)?;
         let end_reason = view.end_reason.map(EndReason::word);
@@ -186,7 +189,11 @@ pub fn show(read: &(impl Read + ?Sized), caller: &Caller, game: GameId) -> Resul
 
 fn shown_now(read: &(impl Read + ?Sized), session: &Session, seat: Seat) -> Result<Shown, Error> {
     let view = session.view(seat)?;
-    let commitment = present_commitment(read, session.id, view.round, view.phase)?;
+    let commitment = match &session.board {
+        // Nothing was ever committed to: the old service shuffled as it liked.
+        Board::Closed { .. } => [0; 32],
+        Board::Waiting { .. } | Board::Dealt(_) => present_commitment(read, session.id, view.round, view.phase)?,
+    };
     session.shown(view, commitment)
 }
 

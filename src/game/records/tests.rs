@@ -1,6 +1,7 @@
 //! The golden bytes of each record: what was stored once must be read for ever.
 
 use super::*;
+use crate::store::record::decode;
 use crate::store::testing::golden;
 use crate::whot::action::{Action, Actor};
 use crate::whot::card::Seat;
@@ -96,7 +97,16 @@ fn sessions() {
         ..sparse.clone()
     };
     let ended = Session { board: Board::Dealt(over()), log: vec![], void: true, ended_at: Some(at(9)), ..full.clone() };
-    golden(&[full, sparse, ended]);
+    let scores = OldScores { points: [70, 300], winner: Some(0), top_card: Some("7 of stars".to_owned()) };
+    let closed = Session { board: Board::Closed { options: options(), scores }, ..ended.clone() };
+    golden(&[full.clone(), sparse.clone(), ended.clone(), closed]);
+    // What the first version wrote is read as it was.
+    let first = include_str!("../../../schemas/store/game.sessions.v1.hex");
+    for (line, sample) in first.lines().zip([full, sparse, ended]) {
+        let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap();
+        let bytes: Vec<u8> = line.as_bytes().chunks(2).map(byte).collect();
+        assert!(decode::<Session>(sample.key().as_bytes(), &bytes).unwrap() == sample);
+    }
 }
 
 #[test]
