@@ -231,9 +231,15 @@ pub fn compare(read: &(impl Read + ?Sized), central: Head, links: u64) -> Result
 
 /// Adds a link. It is on the disk when the command is.
 pub(in crate::chat) fn note(tx: &mut Tx<'_>, now: Timestamp, deed: Deed) -> Result<AuditId, Fault> {
+    let id = tx.entropy().id(now);
+    note_as(tx, id, now, deed)
+}
+
+/// The same under an id and with a time that are given: of the old service's trail.
+pub(in crate::chat) fn note_as(tx: &mut Tx<'_>, id: AuditId, now: Timestamp, deed: Deed) -> Result<AuditId, Fault> {
     let before = head(tx)?;
     let mut row = Audit {
-        id: tx.entropy().id(now),
+        id,
         seq: before.seq.saturating_add(1),
         conversation_id: deed.conversation,
         subject: deed.subject,

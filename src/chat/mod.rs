@@ -27,6 +27,7 @@ pub mod review;
 pub mod scope;
 pub mod seal;
 pub mod service;
+pub mod takeover;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -46,5 +47,6 @@ pub fn tables() -> Vec<TableInfo> {
         TableInfo::of::<records::holds::Release>(),
         TableInfo::of::<records::holds::Block>(),
         TableInfo::of::<records::holds::TimeMark>(),
+        TableInfo::of::<takeover::Opening>(),
     ]
 }

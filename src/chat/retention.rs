@@ -20,6 +20,7 @@ use crate::chat::seal::CopyKind;
 use crate::chat::seal::bucket::Kind;
 use crate::chat::seal::keyring::Keyring;
 use crate::chat::service::{Gate, Service};
+use crate::chat::takeover;
 use crate::store::fault::Fault;
 use crate::store::key::Key;
 use crate::store::page::{MAX_PAGE, Page};
@@ -35,6 +36,8 @@ const SCRUB_AFTER: u32 = 3;
 const RELEASED_AT_ONCE: usize = 50;
 /// Why nothing is decided while the clock cannot be trusted.
 pub const CLOCK: &str = "the clock is not known to be right";
+/// Why nothing is decided while an import is open.
+pub const IMPORT: &str = "an import is not finished: run it to its end, or abandon it (whotbox import --abandon)";
 
 /// Why nothing is decided nor destroyed after a restore, until central has told its holds.
 pub const RESTORED: &str = "the box was restored and central's holds are not known yet";
@@ -201,7 +204,8 @@ async fn batch(service: &Service, store: &Store, conditions: Conditions) -> Resu
     let unknown = conditions
         .holds_unknown
         .map_or_else(|| service.holds_unknown(&store.read()?, wall.now), |why| Ok(Some(why)))?;
-    let waiting = if wall.trusted { unknown } else { Some(CLOCK) };
+    let moving = takeover::is_open(&store.read()?)?.then_some(IMPORT);
+    let waiting = if wall.trusted { unknown.or(moving) } else { Some(CLOCK) };
     let mut report = Report { waiting, ..Report::default() };
     if report.waiting.is_none() {
         let archive = service.settings.archive;

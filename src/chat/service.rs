@@ -26,7 +26,7 @@ use crate::chat::messages::{self, Draft, may_send, place_after, sent_before};
 use crate::chat::records::{Message, StoredCopy};
 use crate::chat::retention::Status;
 use crate::chat::review::{self, Admission, Grounds};
-use crate::chat::seal::bucket::{Bucket, Kind};
+use crate::chat::seal::bucket::{Bucket, BucketId, Kind};
 use crate::chat::seal::file::{FileKeys, KeyFileError, Wrapped};
 use crate::chat::seal::keyring::{Keyring, KeyringStatus};
 use crate::chat::seal::{self, Binding, CopyKind, Open};
@@ -491,6 +491,10 @@ impl Service {
         let (text, client_message_id) = match opened {
             None => (Text::Gone, None),
             Some(Ok(open)) => (Text::Readable(open.body), open.client_message_id),
+            // Known since the import: no alarm.
+            Some(Err(Integrity)) if message.copy(kind).is_some_and(|copy| copy.bucket() == BucketId::OLD) => {
+                (Text::Damaged, None)
+            }
             Some(Err(Integrity)) => {
                 tracing::error!(message = %message.id, copy = ?kind, "a stored message fails its integrity check");
                 (Text::Damaged, None)

@@ -182,3 +182,8 @@ fn lists_of_users_are_json() {
     let read: Vec<String> = serde_json::from_str(&json).unwrap();
     assert_eq!(read, ["old:17@lagos", "019ab3c0-0000-7000-8000-000000000002"]);
 }
+
+#[test]
+fn an_open_import() {
+    golden(&[crate::chat::takeover::Opening { since: at(0) }]);
+}

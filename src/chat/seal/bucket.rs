@@ -18,6 +18,9 @@ const DAY: i64 = 86_400;
 pub struct BucketId([u8; 16]);
 
 impl BucketId {
+    /// The bucket of bytes that the old service sealed and no key opened. It has no key, and none is ever made.
+    pub const OLD: Self = Self([0; 16]);
+
     /// The id of these bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
