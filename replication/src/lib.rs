@@ -43,6 +43,7 @@ mod encode;
 pub mod error;
 pub mod fence;
 mod json;
+pub mod foreign;
 pub mod memory;
 pub mod postgres;
 pub mod row;
