@@ -4,6 +4,7 @@ use crate::chat;
 use crate::customer;
 use crate::game;
 use crate::identity;
+use crate::ledger;
 use crate::store::fault::Fault;
 use crate::store::meta::LAYOUT;
 use crate::store::read::{Range, Read, Space};
@@ -28,8 +29,8 @@ pub fn tables() -> Vec<TableInfo> {
     all.extend(identity::tables());
     all.extend(customer::tables());
     all.extend(chat::tables());
-
     all.extend(game::tables());
+    all.extend(ledger::tables());
     all.sort_by_key(|table| table.id.number);
     all
 }

@@ -18,6 +18,8 @@ pub mod chat;
 
 pub mod game;
 
+pub mod ledger;
+
 pub mod catalog;
 
 pub mod live;
@@ -28,6 +30,8 @@ pub mod app;
 pub mod backup;
 
 pub mod upstream;
+
+pub mod moving;
 
 pub mod jobs;
 

@@ -17,14 +17,16 @@ use crate::app::App;
 use crate::chat::service::Gate;
 use crate::cli::backup::{self, BackupRequest};
 use crate::cli::chat::{self, ChatRequest};
+use crate::cli::moving;
 use crate::cli::sync::{self, SyncRequest};
 use crate::doctor::{Severity, checks, examine};
 use crate::jobs::backup::last_good;
+use crate::moving::desk::Step;
 use crate::upstream::enrol::{self, EnrolError};
 use crate::upstream::{Link, report};
 
 /// A request of the command line.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Request {
     /// What state the box is in.
@@ -82,6 +84,22 @@ pub enum Request {
     Chat {
         /// What.
         what: ChatRequest,
+    },
+    /// A step of an import.
+    Import {
+        /// Which.
+        step: Step,
+    },
+    /// Give out the box's data.
+    Export {
+        /// A new folder.
+        folder: PathBuf,
+        /// CSV, or else JSON Lines.
+        csv: bool,
+        /// The owner's Fernet key, in base64.
+        key: String,
+        /// Why.
+        reason: String,
     },
 }
 
@@ -158,6 +176,8 @@ pub async fn perform(app: &Arc<App>, link: &Arc<Link>, request: Request) -> Resu
         Request::Sync { what } => sync::perform(app, link, what).await,
         Request::Backup { what } => backup::perform(app, what).await,
         Request::Chat { what } => chat::perform(app, what).await,
+        Request::Import { step } => moving::answer(app, step).await,
+        Request::Export { folder, csv, key, reason } => moving::give_out(app, folder, csv, key, reason).await,
     }
 }
 

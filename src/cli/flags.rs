@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::backup::BackupCommand;
+use crate::cli::moving::{ExportArgs, ImportArgs};
 use crate::cli::replay::ReplayArgs;
 use crate::config::{FILE_NAME, Given, LogFormat, TlsMode};
 
@@ -71,6 +72,10 @@ pub enum Command {
     /// Look at the box's clock, or confirm that it is right: nothing is destroyed while it is not trusted.
     #[command(subcommand)]
     Clock(ClockCommand),
+    /// Take over the data of the four old services; nothing of them is changed. Run again, it goes on.
+    Import(ImportArgs),
+    /// Give out this box's data in the old services' fields.
+    Export(ExportArgs),
     /// Check a finished match's proof, or run rule vectors.
     Replay(ReplayArgs),
 }

@@ -10,6 +10,7 @@ pub mod control;
 pub mod doctor;
 pub mod flags;
 pub mod logs;
+pub mod moving;
 pub mod replay;
 pub mod serve;
 pub mod socket;
@@ -90,6 +91,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Clock(ClockCommand::Confirm { time, reason }) => {
             about_chat(&config, ChatRequest::ClockConfirm { time, reason }, &Output { json: false }).await
         }
+        Command::Import(args) => moving::import(&config, &args).await,
+        Command::Export(args) => moving::run_export(&config, args).await,
         Command::Replay(_) => Ok(()),
     }
 }
@@ -99,12 +102,20 @@ async fn run(cli: Cli) -> Result<(), Failure> {
 /// # Errors
 /// [`Failure`] in words for a person.
 pub fn open(config: Config) -> Result<Arc<App>, Failure> {
-    let parts = Parts {
-        clock: Arc::new(SystemClock::new()),
-        entropy: Arc::new(OsEntropy),
-        old: OldVariables::from_environment(),
-        medium: None,
-    };
+    open_with(config, OldVariables::from_environment())
+}
+
+/// The same for an import: where the box has a key of its own, the old services' is the messages' alone.
+fn open_for_import(config: Config) -> Result<Arc<App>, Failure> {
+    let mut old = OldVariables::from_environment();
+    if config.data_dir.join("master.key").exists() {
+        old.master = None;
+    }
+    open_with(config, old)
+}
+
+fn open_with(config: Config, old: OldVariables) -> Result<Arc<App>, Failure> {
+    let parts = Parts { clock: Arc::new(SystemClock::new()), entropy: Arc::new(OsEntropy), old, medium: None };
     App::open(config, parts).map_err(|error| {
         let hint = match &error {
             StartError::Store(_) => "Is another whotbox running on this data folder? Otherwise look after its disk.",
@@ -150,12 +161,14 @@ async fn init(config: Config, args: &InitArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The first line of a file that holds a password.
+/// The first line of a file that holds a secret.
 fn first_line(path: &Path) -> Result<String, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::usage(format!("{}: {error}", path.display()), "Name a file with the password on one line.")
-    })?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
+    Ok(text_of(path)?.lines().next().unwrap_or_default().to_owned())
+}
+
+fn text_of(path: &Path) -> Result<String, Failure> {
+    let failed = |error| Failure::usage(format!("{}: {error}", path.display()), "Name a file that can be read.");
+    std::fs::read_to_string(path).map_err(failed)
 }
 
 async fn status(config: &Config, output: &Output, part: fn(Value) -> Value) -> Result<(), Failure> {

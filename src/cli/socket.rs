@@ -21,8 +21,8 @@ use crate::upstream::Link;
 
 /// The socket's name within the data folder.
 pub const SOCKET_FILE: &str = "admin.sock";
-/// Bytes of a request, at most.
-const MAX_REQUEST: u64 = 64 * 1024;
+/// Bytes of a request, at most: a batch of an import, whose bytes may be spelled as numbers.
+const MAX_REQUEST: u64 = 32 * 1024 * 1024;
 /// Bytes of an answer, at most: a list of accounts.
 const MAX_ANSWER: u64 = 64 * 1024 * 1024;
 /// How long a caller may take to say what it wants.

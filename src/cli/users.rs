@@ -38,7 +38,9 @@ pub async fn perform(app: &App, request: Request) -> Result<Value, Failure> {
         | Request::Enroll { .. }
         | Request::Sync { .. }
         | Request::Backup { .. }
-        | Request::Chat { .. } => Err(Failure::usage("This is no request about accounts.", "Report this.")),
+        | Request::Chat { .. }
+        | Request::Import { .. }
+        | Request::Export { .. } => Err(Failure::usage("This is no request about accounts.", "Report this.")),
     }
 }
 
