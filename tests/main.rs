@@ -12,6 +12,7 @@ mod game;
 mod http;
 mod identity;
 mod owner;
+mod moving;
 mod readme;
 mod replication;
 mod store;

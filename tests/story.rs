@@ -2,7 +2,7 @@
 
 mod backup;
 mod bad_input;
-mod compare;
+pub(crate) mod compare;
 pub(crate) mod evening;
 mod kill;
 mod link;
