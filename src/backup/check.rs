@@ -218,6 +218,7 @@ pub fn fill<R: std::io::Read>(mut reader: Reader<R>, target: Target) -> Result<(
         clock: target.clock,
         entropy: target.entropy,
         digest_key: target.digest_key,
+        checkpoints_beside: false,
         listener: Arc::new(|_| {}),
     })?;
     let (restored, was) = (target.restored, identity(&reader.head)?);
