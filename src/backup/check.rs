@@ -220,6 +220,7 @@ pub fn fill<R: std::io::Read>(mut reader: Reader<R>, target: Target) -> Result<(
         digest_key: target.digest_key,
         checkpoints_beside: false,
         listener: Arc::new(|_| {}),
+        checkpoints_beside: false,
     })?;
     let (restored, was) = (target.restored, identity(&reader.head)?);
     store.write_blocking(move |tx, _| backups::begin(tx, &restored, &was))?;
