@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -22,6 +23,7 @@ use crate::customer;
 use crate::game;
 use crate::identity;
 use crate::live::hub::Hub;
+use crate::store::answers;
 use crate::store::backups::Phase;
 use crate::store::fault::Fault;
 use crate::store::medium::{FileMedium, Medium};
@@ -127,6 +129,7 @@ impl App {
             listener: hub.listener(),
         })?;
         let box_id = identify(&store, &secrets.master, &*entropy, &*clock)?;
+        let config = longer(config, &store)?;
         if let Some(mark) = chat::timing::mark(&store.read()?)? {
             clock.floor(mark);
         }
@@ -188,6 +191,13 @@ fn gate(store: &Store) -> Result<chat::service::Gate, StartError> {
         Some(Phase::Closed) => chat::service::Gate::Closed,
         Some(Phase::Loading) => return Err(StartError::HalfRestored),
     })
+}
+
+/// The settings, with what central asked to be kept longer than they say.
+fn longer(config: Config, store: &Store) -> Result<Config, Fault> {
+    let days = answers::archive_days(&store.read()?)?.unwrap_or(0);
+    let archive = config.archive.max(Duration::from_secs(u64::from(days) * 86_400));
+    Ok(Config { archive, ..config })
 }
 
 /// Makes the data folder, readable by its owner alone.

@@ -7,6 +7,7 @@ pub(crate) mod evening;
 mod kill;
 mod link;
 mod match_play;
+mod orders;
 mod refresh;
 pub(crate) mod secrecy;
 mod whispers;

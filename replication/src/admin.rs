@@ -22,6 +22,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V0003__erasures", include_str!("../../schemas/postgres/0003_erasures.sql")),
     ("V0004__holds", include_str!("../../schemas/postgres/0004_holds.sql")),
     ("V0006__comparison", include_str!("../../schemas/postgres/0006_comparison.sql")),
+    ("V0007__directives", include_str!("../../schemas/postgres/0007_directives.sql")),
+    ("V0008__fleet", include_str!("../../schemas/postgres/0008_fleet.sql")),
 ];
 
 /// Taken by whoever migrates, because refinery itself does not keep two migrators apart. Any number that nobody else uses.
@@ -89,6 +91,16 @@ pub struct BoxStatus {
     pub bulk_seq: i64,
     /// Rows that central refused and it has not mended.
     pub dead_letters: i64,
+    /// `live`, `catching up`, `silent`, `never seen` or `revoked`.
+    pub state: String,
+    /// Changes that waited on it at its last hello.
+    pub backlog: Option<i64>,
+    /// Seconds since it was last compared with central.
+    pub verified_seconds: Option<i64>,
+    /// Rows that differed then.
+    pub diverged_rows: Option<i64>,
+    /// Directives that it has not answered.
+    pub open_directives: i64,
 }
 
 impl BoxStatus {
@@ -103,6 +115,11 @@ impl BoxStatus {
             urgent_seq: row.try_get(6)?,
             bulk_seq: row.try_get(7)?,
             dead_letters: row.try_get(8)?,
+            state: row.try_get(9)?,
+            backlog: row.try_get(10)?,
+            verified_seconds: row.try_get(11)?,
+            diverged_rows: row.try_get(12)?,
+            open_directives: row.try_get(13)?,
         })
     }
 }
@@ -194,7 +211,8 @@ impl Admin {
         let session = Session::open(&self.settings).await?;
         let text = "select box_id, name, coalesce(software_version, ''), revoked_at is not null,
                 extract(epoch from clock_timestamp() - last_seen_at)::bigint, extract(epoch from clock_error)::bigint,
-                urgent_seq, bulk_seq, dead_letters
+                urgent_seq, bulk_seq, dead_letters, state, backlog,
+                extract(epoch from clock_timestamp() - last_verified_at)::bigint, diverged_rows, open_directives
             from replication.box_status order by name, box_id";
         let rows = session.client.query(text, &[]).await.map_err(before)?;
         rows.iter().map(BoxStatus::read).collect::<Result<_, _>>().map_err(before)
@@ -207,6 +225,18 @@ impl Admin {
     pub async fn revoke(&self, box_id: Uuid) -> Result<bool, Error> {
         let session = Session::open(&self.settings).await?;
         let row = session.row("select replication.revoke($1)", &[Box::new(box_id)]).await;
+        row.and_then(|row| row.try_get(0)).map_err(before)
+    }
+
+    /// Orders a box to do something; the number of the order. `arguments` is a JSON object.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] where there is no such box.
+    pub async fn direct(&self, box_id: Uuid, kind: &str, arguments: &str) -> Result<i64, Error> {
+        let session = Session::open(&self.settings).await?;
+        let params: [Param<'_>; 3] = [Box::new(box_id), Box::new(kind), Box::new(arguments)];
+        // Parsed by the server: the parameter stays a text.
+        let row = session.row("select replication.direct($1, $2, $3::text::jsonb)", &params).await;
         row.and_then(|row| row.try_get(0)).map_err(before)
     }
 
@@ -240,6 +270,25 @@ pub async fn redeem(invited: &Settings, enrolment: &Enrolment<'_>) -> Result<Log
 }
 
 /// Logs in as the box, with channel binding if central can; what worked is what the box will use.
+/// Gives a box's own login another password, and tries it. Sessions that are open go on; with [`Error::Unknown`] either password may hold.
+///
+/// # Errors
+/// [`Error::NotAllowed`] if the login is no enrolled box's.
+pub async fn rotate(settings: &Settings, password: &str) -> Result<Login, Error> {
+    let verifier = verifier(password)?;
+    let role = settings.user().to_owned();
+    let session = Session::open(settings).await?;
+    let params: [Param<'_>; 1] = [Box::new(verifier)];
+    session.row("select replication.rotate($1)", &params).await.map_err(|error| sort(&error, Moment::Sent))?;
+    try_login(settings, role, password).await
+}
+
+/// The URL of a login whose password is being changed, to be kept before it is.
+#[must_use]
+pub fn rotated_url(settings: &Settings, password: &str) -> String {
+    settings.url_for(settings.user(), password, false)
+}
+
 async fn try_login(settings: &Settings, role: String, password: &str) -> Result<Login, Error> {
     let login = settings.for_login(&role, password);
     if settings.always_tls() {

@@ -99,6 +99,11 @@ impl<'a> tokio_postgres::types::FromSql<'a> for Micros {
     }
 }
 
+/// For a single `timestamptz` parameter that may be missing.
+pub(crate) fn time_or_null(micros: Option<i64>) -> Param<'static> {
+    Box::new(micros.map(Time))
+}
+
 /// For a single `timestamptz` parameter.
 pub(crate) fn time(micros: i64) -> Param<'static> {
     Box::new(Time(micros))

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::digest::{self, Digester};
 use crate::error::Error;
 use crate::row::{Batch, Cursor, Lane, Refusal, Row, Slice, Table, Value};
-use crate::upstream::{Applied, AuditHead, Greeting, Listing, Positions, Range, Report, Sum, Upstream};
+use crate::upstream::{Applied, AuditHead, Directive, Greeting, Listing, Positions, Range, Report, Sum, Upstream};
 use crate::work::Work;
 
 /// A fault that the next call of [`Memory::apply`](Upstream::apply) or `replace` meets.
@@ -30,6 +30,7 @@ struct State {
     boxes: BTreeMap<Uuid, Uuid>,
     cursors: BTreeMap<(Uuid, Lane), Cursor>,
     tables: BTreeMap<(Uuid, String), Rows>,
+    directives: BTreeMap<Uuid, Vec<Directive>>,
     clock: i64,
 }
 
@@ -61,6 +62,16 @@ impl Central {
     #[must_use]
     pub fn rows(&self, box_id: Uuid, table: &Table) -> Rows {
         self.state().tables.get(&(box_id, table.full_name())).cloned().unwrap_or_default()
+    }
+
+    /// Orders a box to do something.
+    pub fn direct(&self, box_id: Uuid, kind: &str, arguments: &str) -> i64 {
+        let mut state = self.state();
+        let issued = state.directives.entry(box_id).or_default();
+        let seq = i64::try_from(issued.len()).unwrap_or(i64::MAX).saturating_add(1);
+        let [kind, arguments, issued_by] = [kind, arguments, "operator"].map(str::to_owned);
+        issued.push(Directive { seq, kind, arguments, issued_by });
+        seq
     }
 
     /// Changes what central holds behind the box's back: `None` removes the row.
@@ -201,6 +212,12 @@ impl Upstream for Memory {
 
     async fn replace(&self, slice: &Slice) -> Result<(), Error> {
         self.faulty(|| self.replace_now(slice))
+    }
+
+    async fn directives(&self, after: i64, most: u32) -> Result<Vec<Directive>, Error> {
+        let state = self.enter()?;
+        let issued = state.directives.get(&self.box_id).into_iter().flatten().filter(|one| one.seq > after);
+        Ok(issued.take(usize::try_from(most).unwrap_or(usize::MAX)).cloned().collect())
     }
 
     async fn sum(&self, table: &'static Table, range: Range<'_>) -> Result<Sum, Error> {

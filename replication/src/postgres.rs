@@ -19,11 +19,11 @@ use crate::error::{Error, Moment, explain, lacks_schema, refuses_data, sort, sta
 use crate::row::{Batch, Cursor, Lane, Refusal, Slice, Table};
 use crate::session::{Session, Step};
 use crate::settings::Settings;
-use crate::upstream::{Applied, AuditHead, Greeting, Listing, Positions, Range, Report, Sum, Upstream};
+use crate::upstream::{Applied, AuditHead, Directive, Greeting, Listing, Positions, Range, Report, Sum, Upstream};
 use crate::work::Work;
 
 /// The lowest schema of central that this program can work with.
-const NEEDS: i64 = 6;
+const NEEDS: i64 = 8;
 
 /// The answers to one pipelined transaction.
 type Answers<'a> = Pin<Box<dyn Future<Output = Vec<Result<(), tokio_postgres::Error>>> + Send + 'a>>;
@@ -170,8 +170,17 @@ impl Postgres {
 
 impl Upstream for Postgres {
     async fn contact(&self, report: &Report) -> Result<Greeting, Error> {
-        let params: Vec<Param<'_>> = vec![Box::new(SCHEMA), Box::new(&report.software), encode::time(report.clock)];
-        self.ask("select box_id, epoch, central_clock from replication.contact($1, $2, $3)", params, |row| {
+        let params: Vec<Param<'_>> = vec![
+            Box::new(SCHEMA),
+            Box::new(&report.software),
+            encode::time(report.clock),
+            Box::new(report.backlog),
+            encode::time_or_null(report.oldest_waiting),
+            encode::time_or_null(report.oldest_due),
+            Box::new(&report.expiry_waits),
+        ];
+        let text = "select box_id, epoch, central_clock from replication.contact($1, $2, $3, $4, $5, $6, $7)";
+        self.ask(text, params, |row| {
             Ok(Greeting { box_id: row.try_get(0)?, epoch: row.try_get(1)?, clock: row.try_get::<_, Micros>(2)?.0 })
         })
         .await
@@ -199,6 +208,18 @@ impl Upstream for Postgres {
             return Ok(());
         }
         Err(Error::Elsewhere { cursor: self.cursor(Lane::Bulk).await? })
+    }
+
+    async fn directives(&self, after: i64, most: u32) -> Result<Vec<Directive>, Error> {
+        let text = "select seqs, kinds, arguments, issuers from replication.directives_after($1, $2)";
+        let params: Vec<Param<'_>> = vec![Box::new(after), Box::new(i64::from(most))];
+        let read = |row: &tokio_postgres::Row| {
+            let texts = |column| row.try_get::<_, Vec<String>>(column);
+            Ok((row.try_get::<_, Vec<i64>>(0)?, texts(1)?, texts(2)?, texts(3)?))
+        };
+        let (seqs, kinds, arguments, issuers) = self.ask(text, params, read).await?;
+        let all = seqs.into_iter().zip(kinds).zip(arguments).zip(issuers);
+        Ok(all.map(|(((seq, kind), arguments), issued_by)| Directive { seq, kind, arguments, issued_by }).collect())
     }
 
     async fn sum(&self, table: &'static Table, range: Range<'_>) -> Result<Sum, Error> {

@@ -121,6 +121,12 @@ impl Settings {
         format!("{hosts}/{}", self.place.database)
     }
 
+    /// Who logs in.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.config.get_user().unwrap_or_default()
+    }
+
     /// The same server and database for another login.
     pub(crate) fn for_login(&self, user: &str, password: &str) -> Self {
         let mut other = self.clone();

@@ -23,12 +23,33 @@ pub enum Applied {
 }
 
 /// What a box tells central about itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     /// The version of the program.
     pub software: String,
     /// The box's wall clock: microseconds since 1970.
     pub clock: i64,
+    /// Changes that wait to be confirmed.
+    pub backlog: i64,
+    /// The time of the oldest of them.
+    pub oldest_waiting: Option<i64>,
+    /// The time of the oldest message that is due and neither destroyed nor held.
+    pub oldest_due: Option<i64>,
+    /// Why nothing is destroyed, if so.
+    pub expiry_waits: Option<String>,
+}
+
+/// An order of central's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directive {
+    /// Its number among those of this box.
+    pub seq: i64,
+    /// What to do.
+    pub kind: String,
+    /// With what: a JSON object.
+    pub arguments: String,
+    /// Who ordered it: a login of central's.
+    pub issued_by: String,
 }
 
 /// What central tells a box.
@@ -119,6 +140,12 @@ pub trait Upstream: Send + Sync {
     /// # Errors
     /// As for [`Upstream::apply`]; [`Error::Elsewhere`] if central follows another epoch.
     fn replace(&self, slice: &Slice) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// This box's orders above a number, in order, at most `most`.
+    ///
+    /// # Errors
+    /// Whatever keeps us from talking.
+    fn directives(&self, after: i64, most: u32) -> impl Future<Output = Result<Vec<Directive>, Error>> + Send;
 
     /// The digest of what central holds of this box in a range.
     ///

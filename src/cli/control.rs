@@ -14,6 +14,7 @@ use replication::error::Error as Central;
 use replication::settings::Settings;
 
 use crate::app::App;
+use crate::base::secret::Secret;
 use crate::chat::service::Gate;
 use crate::cli::backup::{self, BackupRequest};
 use crate::cli::chat::{self, ChatRequest};
@@ -42,6 +43,13 @@ pub enum Request {
         /// The box's name for people.
         name: String,
     },
+    /// Make a login that was issued elsewhere this box's.
+    EnrollByCode {
+        /// The code.
+        code: String,
+    },
+    /// Give this box's login another password.
+    RotateLogin,
     /// Make an account.
     UserAdd {
         /// Its name.
@@ -168,6 +176,15 @@ pub async fn perform(app: &Arc<App>, link: &Arc<Link>, request: Request) -> Resu
         Request::Doctor => {
             serde_json::to_value(examine(app, link)).map_err(|error| Failure::failed(error, "Report this."))
         }
+        Request::EnrollByCode { code } => {
+            let enrolled =
+                enrol::enrol_by_code(app, link, &Secret::new(code)).await.map_err(|error| not_enrolled(&error))?;
+            Ok(json!({"box_id": app.box_id, "role": enrolled.role, "epoch": enrolled.epoch}))
+        }
+        Request::RotateLogin => {
+            let role = enrol::rotate_login(app, link).await.map_err(|error| not_enrolled(&error))?;
+            Ok(json!({"role": role, "rotated": true}))
+        }
         Request::Enroll { admin_url, ca, name } => enroll(app, link, &admin_url, ca.as_deref(), &name).await,
         Request::UserAdd { .. }
         | Request::UserList { .. }
@@ -212,13 +229,20 @@ const fn gate(gate: Gate) -> &'static str {
 
 async fn enroll(app: &App, link: &Link, url: &str, ca: Option<&Path>, name: &str) -> Result<Value, Failure> {
     let settings = Settings::parse(url, ca).map_err(|error| Failure::central(&error))?;
-    let enrolled = enrol::enrol(app, link, &settings, ca, name).await.map_err(|error| match error {
-        EnrolError::Central(error) => Failure::central(&error),
+    let enrolled = enrol::enrol(app, link, &settings, ca, name).await.map_err(|error| not_enrolled(&error))?;
+    Ok(json!({"box_id": app.box_id, "role": enrolled.role, "epoch": enrolled.epoch}))
+}
+
+/// Why a box has not got its login, in words.
+pub(in crate::cli) fn not_enrolled(error: &EnrolError) -> Failure {
+    match error {
+        EnrolError::Central(error) => Failure::central(error),
         EnrolError::Login(_) | EnrolError::Store(_) => {
             Failure::failed(error, "Look after the data folder's disk, then run it again.")
         }
-    })?;
-    Ok(json!({"box_id": app.box_id, "role": enrolled.role, "epoch": enrolled.epoch}))
+        EnrolError::NoCode => Failure::usage(error, "Give the whole code that upstream enroll --issue printed."),
+        EnrolError::NotLinked => Failure::failed(error, "Link it: whotbox upstream enroll."),
+    }
 }
 
 /// Brings central to this program's schema; needs no box.

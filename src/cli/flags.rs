@@ -209,17 +209,67 @@ pub enum UserCommand {
 pub enum UpstreamCommand {
     /// Bring central to this version's schema. The login needs CREATEROLE and its own database, no superuser.
     Migrate(CentralArgs),
-    /// Make this box's login at central and keep it in the data folder; the box replicates from then on.
-    Enroll {
+    /// Make this box's login at central and keep it in the data folder; the box replicates from then on. In two places: --issue NAME at
+    /// central prints a code, --code CODE uses it on the box.
+    Enroll(EnrollArgs),
+    /// Give this box's login at central another password, while it runs.
+    Rotate,
+    /// Shut a box out of central.
+    Revoke {
+        /// Its id.
+        box_id: uuid::Uuid,
         /// Where and as whom.
         #[command(flatten)]
         central: CentralArgs,
-        /// The box's name for people.
-        #[arg(long, default_value = "whotbox")]
-        name: String,
     },
-    /// Say how replication stands.
-    Status(Output),
+    /// Order a box to do something; it does so at its next contact. Kinds: hold, release, suspend, restore, provision_distributor, settings.
+    Direct {
+        /// Its id.
+        box_id: uuid::Uuid,
+        /// What to do.
+        kind: String,
+        /// With what, as a JSON object.
+        #[arg(default_value = "{}")]
+        arguments: String,
+        /// Where and as whom.
+        #[command(flatten)]
+        central: CentralArgs,
+    },
+    /// Say how replication stands; with central's address, how the whole fleet does.
+    Status {
+        /// Central and its operator's login.
+        #[arg(long, env = "WHOTBOX_ADMIN_URL", hide_env_values = true)]
+        admin_url: Option<String>,
+        /// A file with the operator's password on one line.
+        #[arg(long, value_name = "FILE")]
+        admin_password_file: Option<PathBuf>,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// `upstream enroll`.
+#[derive(Debug, Args)]
+pub struct EnrollArgs {
+    /// `postgres://owner@host/database`; a password may stand in it, in PGPASSWORD or in the file below.
+    #[arg(long, env = "WHOTBOX_ADMIN_URL", hide_env_values = true, required_unless_present_any = ["code", "code_file"])]
+    pub admin_url: Option<String>,
+    /// A file with the operator's password on one line.
+    #[arg(long, value_name = "FILE")]
+    pub admin_password_file: Option<PathBuf>,
+    /// The box's name for people.
+    #[arg(long, default_value = "whotbox")]
+    pub name: String,
+    /// Print a code for a box that is elsewhere; it works once, for three days.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["code", "code_file"])]
+    pub issue: Option<String>,
+    /// The code that was printed at central.
+    #[arg(long)]
+    pub code: Option<String>,
+    /// A file with the code on one line.
+    #[arg(long, value_name = "FILE", conflicts_with = "code")]
+    pub code_file: Option<PathBuf>,
 }
 
 /// Central and its operator's login.

@@ -15,6 +15,7 @@ pub mod replay;
 pub mod serve;
 pub mod socket;
 pub mod sync;
+pub mod upstream;
 pub mod users;
 
 use std::io::Write as _;
@@ -31,8 +32,7 @@ use crate::base::time::SystemClock;
 use crate::cli::chat::ChatRequest;
 use crate::cli::control::{Failure, Request};
 use crate::cli::flags::{
-    AuditCommand, CentralArgs, Cli, ClockCommand, Command, InitArgs, KeysCommand, Output, SyncCommand, UpstreamCommand,
-    UserCommand,
+    AuditCommand, CentralArgs, Cli, ClockCommand, Command, InitArgs, KeysCommand, Output, SyncCommand, UserCommand,
 };
 use crate::cli::sync::SyncRequest;
 use crate::config::Config;
@@ -76,7 +76,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Status(output) => status(&config, &output, |whole| whole).await,
         Command::Doctor { output, fix } => doctor::run(&config, output.json, fix).await,
         Command::User(command) => user(&config, command).await,
-        Command::Upstream(command) => upstream(&config, command).await,
+        Command::Upstream(command) => upstream::run(&config, command).await,
         Command::Sync(command) => about_sync(&config, command).await,
         Command::Backup(command) => backup::run(&config, command).await,
         Command::Keys(KeysCommand::Status(output)) => about_chat(&config, ChatRequest::KeysStatus, &output).await,
@@ -210,27 +210,6 @@ async fn user(config: &Config, command: UserCommand) -> Result<(), Failure> {
     let answer = ask(config, request).await?;
     print(&answer, json);
     Ok(())
-}
-
-async fn upstream(config: &Config, command: UpstreamCommand) -> Result<(), Failure> {
-    match command {
-        UpstreamCommand::Migrate(central) => {
-            let url = admin_url(&central)?;
-            print(&control::migrate(&url, config.upstream_ca.as_deref()).await?, false);
-            Ok(())
-        }
-        UpstreamCommand::Enroll { central, name } => {
-            let ca = config.upstream_ca.as_ref().map(std::path::absolute).transpose();
-            let ca = ca.map_err(|error| Failure::usage(error, "Name the CA's file with --upstream-ca FILE."))?;
-            let request = Request::Enroll { admin_url: admin_url(&central)?, ca, name };
-            print(&ask(config, request).await?, false);
-            Ok(())
-        }
-        UpstreamCommand::Status(output) => {
-            let replication = |mut whole: Value| whole.get_mut("replication").map(Value::take).unwrap_or_default();
-            status(config, &output, replication).await
-        }
-    }
 }
 
 /// The operator's URL, with the password from a file or `PGPASSWORD` where the URL has none.

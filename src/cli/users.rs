@@ -38,6 +38,8 @@ pub async fn perform(app: &App, request: Request) -> Result<Value, Failure> {
         | Request::Enroll { .. }
         | Request::Sync { .. }
         | Request::Backup { .. }
+        | Request::EnrollByCode { .. }
+        | Request::RotateLogin
         | Request::Chat { .. }
         | Request::Import { .. }
         | Request::Export { .. } => Err(Failure::usage("This is no request about accounts.", "Report this.")),

@@ -8,15 +8,18 @@ use replication::postgres::Postgres;
 use replication::settings::Settings;
 
 use crate::app::App;
+use crate::base::time::Instant;
 use crate::catalog;
 use crate::jobs::{Job, Next};
 use crate::store::meta;
-use crate::upstream::Link;
-use crate::upstream::enrol;
 use crate::upstream::sender::{HEARTBEAT, Sender, Step};
+use crate::upstream::{Link, directives, enrol};
 
 /// How often a box looks whether it was enrolled by a settings file.
 const LOOK: Duration = Duration::from_secs(30);
+
+/// Between two questions for orders while much is being sent; an idle box asks at each [`HEARTBEAT`].
+const ORDERS: Duration = Duration::from_secs(10);
 
 /// The job.
 pub struct Replication {
@@ -24,6 +27,8 @@ pub struct Replication {
     link: Arc<Link>,
     sender: Option<Sender<Postgres>>,
     failures: u32,
+    /// When central was last asked for orders.
+    asked: Option<Instant>,
 }
 
 impl Replication {
@@ -31,7 +36,7 @@ impl Replication {
     #[must_use]
     pub fn new(app: Arc<App>, link: Arc<Link>) -> Self {
         link.run();
-        Self { app, link, sender: None, failures: 0 }
+        Self { app, link, sender: None, failures: 0, asked: None }
     }
 
     /// The sender, if the box is enrolled and its login can be used.
@@ -40,6 +45,15 @@ impl Replication {
             self.sender = self.open();
         }
         self.sender.as_mut()
+    }
+
+    /// Asks central for orders.
+    async fn ask_for_orders(&mut self) {
+        let Some(sender) = &self.sender else { return };
+        match directives::poll(&self.app, sender.central()).await {
+            Ok(_) => self.asked = Some(self.app.clock.monotonic()),
+            Err(error) => tracing::warn!(%error, "central's orders could not be asked for; it is tried again"),
+        }
     }
 
     fn open(&self) -> Option<Sender<Postgres>> {
@@ -73,19 +87,31 @@ impl Replication {
 
 impl Job for Replication {
     async fn step(&mut self) -> Next {
+        let expiry = self.app.chat.status();
         let Some(sender) = self.sender() else { return Next::Commit(LOOK) };
+        sender.tell(expiry.oldest_due, expiry.waiting);
         match sender.step().await {
             Step::Moved => {
                 self.failures = 0;
+                let now = self.app.clock.monotonic();
+                if self.asked.is_none_or(|asked| now.since(asked) >= ORDERS) {
+                    self.ask_for_orders().await;
+                }
                 Next::Now
             }
             Step::Done => {
                 self.failures = 0;
+                self.ask_for_orders().await;
                 Next::Commit(HEARTBEAT)
             }
             Step::Failed => {
-                // The login may have been renewed meanwhile.
+                // The login may have been renewed meanwhile, or a change of it was cut off.
                 self.sender = None;
+                if self.link.status.known().locked_out
+                    && let Err(error) = enrol::swap(&self.app.config.data_dir)
+                {
+                    tracing::error!(%error, "the other login cannot be put in place");
+                }
                 let random = u64::from_le_bytes(self.app.entropy.bytes());
                 let wait = backoff::wait(self.failures, random);
                 self.failures = self.failures.saturating_add(1);

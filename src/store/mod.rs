@@ -36,6 +36,7 @@
 //! Only this module names redb, so that the commit protocol can be replaced behind it.
 //! Must not know what any table means.
 
+pub mod answers;
 pub mod backups;
 pub mod bulk;
 pub mod change;

@@ -12,6 +12,7 @@
 pub mod batch;
 pub mod compare;
 pub mod custody;
+pub mod directives;
 pub mod enrol;
 pub mod report;
 pub mod sender;

@@ -71,12 +71,25 @@ pub struct Sender<U> {
     contact: Option<(Instant, Timestamp)>,
     urgent: Option<Place>,
     bulk: Option<Place>,
+    /// What else central is told at the next hello.
+    told: Report,
 }
 
 impl<U: Upstream> Sender<U> {
     /// A sender that has asked nothing yet.
     pub fn new(store: Store, clock: Arc<dyn Clock>, status: Arc<Status>, tables: Vec<TableInfo>, central: U) -> Self {
-        Self { store, clock, status, tables, central, contact: None, urgent: None, bulk: None }
+        Self { store, clock, status, tables, central, contact: None, urgent: None, bulk: None, told: Report::default() }
+    }
+
+    /// What central is told of expiry at the next hello.
+    pub fn tell(&mut self, oldest_due: Option<Timestamp>, expiry_waits: Option<&str>) {
+        self.told.oldest_due = oldest_due.map(Timestamp::micros);
+        self.told.expiry_waits = expiry_waits.map(str::to_owned);
+    }
+
+    /// Central, as this sender reaches it.
+    pub const fn central(&self) -> &U {
+        &self.central
     }
 
     /// Sends what is due, as far as a few batches reach, and accounts for it in the status.
@@ -127,7 +140,15 @@ impl<U: Upstream> Sender<U> {
 
     async fn greet(&mut self, box_id: Uuid) -> Result<(), Halt> {
         let before = self.clock.now();
-        let report = Report { software: env!("CARGO_PKG_VERSION").into(), clock: before.micros() };
+        let snapshot = self.store.read()?;
+        let report = Report {
+            software: env!("CARGO_PKG_VERSION").into(),
+            clock: before.micros(),
+            backlog: signed(backlog(&snapshot)?),
+            oldest_waiting: oldest_waiting(&snapshot)?.map(Timestamp::micros),
+            ..self.told.clone()
+        };
+        drop(snapshot);
         let greeting = self.central.contact(&report).await?;
         if greeting.box_id != box_id {
             return Err(Halt::OtherBox(greeting.box_id));

@@ -54,6 +54,8 @@ pub struct Known {
     pub last_error: Option<String>,
     /// Central's clock less ours at the last contact, in microseconds.
     pub clock_skew: Option<i64>,
+    /// Central does not let this login in.
+    pub locked_out: bool,
 }
 
 /// The shared account of [`Known`].
@@ -64,8 +66,15 @@ impl Default for Status {
     fn default() -> Self {
         let (reason, advice) =
             words("This box is not linked to a central database.", "To link it, run: whotbox upstream enroll.");
-        let known =
-            Known { state: State::Disabled, reason, advice, last_sync_at: None, last_error: None, clock_skew: None };
+        let known = Known {
+            state: State::Disabled,
+            reason,
+            advice,
+            last_sync_at: None,
+            last_error: None,
+            clock_skew: None,
+            locked_out: false,
+        };
         Self(Mutex::new(known))
     }
 }
@@ -136,6 +145,7 @@ impl Status {
         let (state, advice) = judge(error);
         self.set(|known| {
             known.state = state;
+            known.locked_out = matches!(error, Error::NotAllowed { .. });
             known.last_error = Some(error.to_string());
             (known.reason, known.advice) = words(&error.to_string(), advice);
         });

@@ -71,7 +71,7 @@ async fn a_code_that_has_expired_opens_nothing() {
 async fn the_operator_sees_the_fleet() {
     let central = Enrolled::alone().await;
     central.upstream.apply(&batch(0, 3)).await.unwrap();
-    central.upstream.contact(&Report { software: "0.1.0".to_owned(), clock: 0 }).await.unwrap();
+    central.upstream.contact(&Report { software: "0.1.0".to_owned(), clock: 0, ..Report::default() }).await.unwrap();
 
     let fleet = admin(&central.database).fleet().await.unwrap();
 

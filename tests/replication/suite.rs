@@ -91,7 +91,7 @@ async fn lanes_are_independent(central: &impl Kind) {
 }
 
 async fn says_hello(central: &impl Kind) {
-    let report = Report { software: "0.1.0".to_owned(), clock: 5 };
+    let report = Report { software: "0.1.0".to_owned(), clock: 5, ..Report::default() };
 
     let greeting = central.upstream().contact(&report).await.unwrap();
 
