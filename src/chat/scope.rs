@@ -71,6 +71,23 @@ impl Scope {
         }
     }
 
+    /// Reads [`Scope::text`]; nothing for anything else.
+    #[must_use]
+    pub fn of_text(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_once(':')?;
+        match kind {
+            "conversation" => rest.parse().ok().map(Self::Conversation),
+            "distributor" => rest.parse().ok().map(Self::Distributor),
+            // An id of an old service may hold a colon; both halves are ids at one place at least.
+            "relationship" => rest.match_indices(':').find_map(|(at, colon)| {
+                let distributor = rest.get(..at)?.parse().ok()?;
+                let customer = rest.get(at + colon.len()..)?.parse().ok()?;
+                Some(Self::Relationship { distributor, customer })
+            }),
+            _ => None,
+        }
+    }
+
     /// The scopes beyond a conversation itself that cover it.
     pub(in crate::chat) const fn wider(row: &Conversation) -> [Self; 2] {
         let (distributor, customer) = (row.distributor_id, row.customer_id);
@@ -97,6 +114,7 @@ mod tests {
             Scope::Distributor(id),
         ] {
             assert_eq!(Scope::of_key(scope.key().as_bytes()), Some(scope));
+            assert_eq!(Scope::of_text(&scope.text()), Some(scope));
         }
         let pair = Scope::Relationship { distributor: id, customer: uuid };
         assert_eq!(pair.text(), "relationship:old:17@lagos:019ab3c0-0000-7000-8000-000000000001");

@@ -78,9 +78,21 @@ pub trait Record: Serialize + DeserializeOwned + Send + 'static {
         }
     }
 
-    /// The key of an `id` upstream: [`Record::upstream_id`] the other way round.
+    /// The key of an `id` upstream: [`Record::upstream_id`] the other way round. Found for keys of one id and of two;
+    /// a record with another kind of key says it itself.
     fn upstream_key(id: &str) -> Option<Vec<u8>> {
-        id.parse::<RawId>().ok().map(|id| id.to_key())
+        let same = |key: &Vec<u8>| Self::upstream_id(key).as_deref() == Some(id);
+        if let Some(key) = id.parse::<RawId>().ok().map(|id| id.to_key()).filter(same) {
+            return Some(key);
+        }
+        // Ids of old services may hold the sign that stands between the two: the place with the most UUIDs is the right one.
+        let at = |(at, sign): (usize, &str)| {
+            let (first, second) =
+                (id.get(..at)?.parse::<RawId>().ok()?, id.get(at + sign.len()..)?.parse::<RawId>().ok()?);
+            let uuids = [first, second].iter().filter(|id| id.as_uuid().is_some()).count();
+            Some((uuids, [first.to_key(), second.to_key()].concat())).filter(|(_, key)| same(key))
+        };
+        id.match_indices([':', '.']).filter_map(at).max_by_key(|(uuids, _)| *uuids).map(|(_, key)| key)
     }
 
     /// The values of the upstream table's columns, in their order.
@@ -236,6 +248,41 @@ mod tests {
             decode::<Row>(key.as_bytes(), &stored(3, &one, &key)),
             Err(Fault::Newer { table: "test.row", version: 3 })
         );
+    }
+
+    struct Two;
+    impl serde::Serialize for Two {
+        fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            to.serialize_unit()
+        }
+    }
+    impl<'de> serde::Deserialize<'de> for Two {
+        fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            <()>::deserialize(from).map(|()| Self)
+        }
+    }
+    impl Record for Two {
+        const TABLE: TableId = TableId { number: 9, name: "test.two" };
+        fn key(&self) -> Key {
+            Key::new()
+        }
+        fn upstream_id(key: &[u8]) -> Option<String> {
+            let (first, rest) = RawId::read_key(key).ok()?;
+            let (second, rest) = RawId::read_key(rest).ok()?;
+            rest.is_empty().then(|| format!("{first}:{second}"))
+        }
+    }
+
+    #[test]
+    fn a_key_of_two_ids_is_found_again_from_its_text() {
+        let uuid = "019ab3c0-0000-7000-8000-000000000001";
+        for (first, second) in [(uuid, uuid), ("old:17@lagos", uuid), (uuid, "a:b"), ("a", "b")] {
+            let key = [first, second].map(|id| id.parse::<RawId>().unwrap().to_key()).concat();
+            let id = Two::upstream_id(&key).unwrap();
+            assert_eq!(Two::upstream_key(&id), Some(key), "{id}");
+        }
+        assert_eq!(Row::upstream_key(uuid), Some(uuid.parse::<RawId>().unwrap().to_key()));
+        assert_eq!(Two::upstream_key(uuid), None);
     }
 
     #[test]

@@ -29,10 +29,13 @@ use crate::store::writer::Store;
 use crate::store::{dead, meta, relog};
 use crate::upstream::batch::signed;
 use crate::upstream::sender::backlog;
-use crate::upstream::walk::{Found, Walk, stored};
+use crate::upstream::walk::{Walk, stored};
 
-/// Rows of one stretch: a digest of so many takes central some 50 ms, and a false one is looked through in one answer.
-const STRETCH: usize = 5000;
+/// Rows of one stretch. Central walks all of the box's rows for each, because row-level security lets no range of texts reach the
+/// index; so there are few stretches, and only digests of a stretch are in memory, some 100 bytes a row.
+const STRETCH: usize = 20_000;
+/// Rows read at once.
+const PAGE: usize = 1000;
 /// Suspects looked at together.
 const TOGETHER: usize = 500;
 /// Log entries above central's cursor that are looked through; with more on their way nothing can be told.
@@ -151,9 +154,9 @@ impl<'a, U: Upstream> Verifier<'a, U> {
             let mut walk = Walk::new(&self.store.read()?, side.info)?;
             let mut after: Option<String> = None;
             loop {
-                let rows = walk.next(&self.store.read()?, STRETCH)?;
-                let upto = (rows.len() == STRETCH).then(|| rows.last().map(|row| row.id.clone())).flatten();
-                self.stretch(&side, rows, after.as_deref(), upto.as_deref()).await?;
+                let ours = side.digests(self.store, &mut walk)?;
+                let upto = (ours.len() == STRETCH).then(|| ours.last().map(|(id, _)| id.clone())).flatten();
+                self.stretch(&side, ours, after.as_deref(), upto.as_deref()).await?;
                 if upto.is_none() {
                     break;
                 }
@@ -196,14 +199,10 @@ impl<'a, U: Upstream> Verifier<'a, U> {
     async fn stretch(
         &mut self,
         side: &Side<'_>,
-        rows: Vec<Found>,
+        ours: Vec<(String, Digest)>,
         after: Option<&str>,
         upto: Option<&str>,
     ) -> Result<(), VerifyError> {
-        let mut ours = Vec::with_capacity(rows.len());
-        for row in &rows {
-            ours.push((row.id.as_str(), side.digest(&row.key, &row.stored)?));
-        }
         self.found.rows += ours.len() as u64;
         let sum = self.central.sum(side.table, Range { after, upto }).await?;
         self.follows(sum.at)?;
@@ -211,7 +210,7 @@ impl<'a, U: Upstream> Verifier<'a, U> {
             return Ok(());
         }
         // Row by row: what either side has alone, and what both have and not the same.
-        let ours: BTreeMap<&str, Digest> = ours.into_iter().collect();
+        let ours: BTreeMap<&str, Digest> = ours.iter().map(|(id, digest)| (id.as_str(), *digest)).collect();
         let mut left: BTreeSet<&str> = ours.keys().copied().collect();
         let mut from = after.map(str::to_owned);
         loop {
@@ -265,11 +264,11 @@ impl<'a, U: Upstream> Verifier<'a, U> {
         let Some(moving) = side.in_motion(&snapshot, listing.at)? else { return Ok(suspects) };
         let mut again = Vec::new();
         for id in suspects {
-            let key = (side.info.upstream_key)(&id);
-            if key.as_ref().is_some_and(|key| moving.contains(key)) {
+            if moving.contains(&id) {
                 again.push(id);
                 continue;
             }
+            let key = key_of(side.info, &id);
             let ours = match &key {
                 Some(key) => stored(&snapshot, side.info, key)?.map(|stored| side.digest(key, &stored)).transpose()?,
                 None => None,
@@ -317,8 +316,23 @@ impl<'a> Side<'a> {
         Ok(self.digester.row(&Row { id, values }))
     }
 
-    /// The keys of this table with log entries above central's cursor; `None` where they are too many to tell.
-    fn in_motion(&self, read: &Snapshot, at: Positions) -> Result<Option<BTreeSet<Vec<u8>>>, Fault> {
+    /// Ids and digests of the next rows, at most [`STRETCH`].
+    fn digests(&self, store: &Store, walk: &mut Walk) -> Result<Vec<(String, Digest)>, Fault> {
+        let mut digests = Vec::new();
+        while digests.len() < STRETCH {
+            let rows = walk.next(&store.read()?, PAGE)?;
+            for row in &rows {
+                digests.push((row.id.clone(), self.digest(&row.key, &row.stored)?));
+            }
+            if rows.len() < PAGE {
+                break;
+            }
+        }
+        Ok(digests)
+    }
+
+    /// The ids of this table's rows with log entries above central's cursor; `None` where they are too many to tell.
+    fn in_motion(&self, read: &Snapshot, at: Positions) -> Result<Option<BTreeSet<String>>, Fault> {
         let cursor = match self.lane {
             Lane::Urgent => at.urgent,
             Lane::Bulk => at.bulk,
@@ -331,8 +345,14 @@ impl<'a> Side<'a> {
             return Ok(None);
         }
         let number = self.info.id.number;
-        Ok(Some(entries.into_iter().filter(|entry| entry.table == number).map(|entry| entry.key).collect()))
+        let of_table = entries.iter().filter(|entry| entry.table == number);
+        Ok(Some(of_table.filter_map(|entry| (self.info.upstream_id)(&entry.key)).collect()))
     }
+}
+
+/// The key of an id upstream, if a row of the box could have it.
+fn key_of(info: &TableInfo, id: &str) -> Option<Vec<u8>> {
+    (info.upstream_key)(id).filter(|key| (info.upstream_id)(key).as_deref() == Some(id))
 }
 
 /// Enters what can be mended into the change log again, so that it is sent, or deleted, like any other change. Returns how many.
@@ -341,12 +361,12 @@ impl<'a> Side<'a> {
 /// [`Fault`] where the store cannot be written.
 pub async fn mend(store: &Store, tables: &[TableInfo], rows: &[Difference]) -> Result<usize, Fault> {
     let mut entered = 0;
-    for some in rows.chunks(STRETCH) {
+    for some in rows.chunks(PAGE) {
         let mut due = Vec::new();
         for row in some.iter().filter(|row| row.mendable) {
             let goes = |info: &&TableInfo| info.upstream.is_some_and(|goes| goes.table.full_name() == row.table);
             if let Some(info) = tables.iter().find(goes) {
-                due.extend((info.upstream_key)(&row.id).map(|key| (*info, key)));
+                due.extend(key_of(info, &row.id).map(|key| (*info, key)));
             }
         }
         entered += due.len();

@@ -34,6 +34,10 @@ impl Record for WideHold {
         Scope::of_key(key).map(|scope| scope.text())
     }
 
+    fn upstream_key(id: &str) -> Option<Vec<u8>> {
+        Scope::of_text(id).map(|scope| scope.key().as_bytes().to_vec())
+    }
+
     fn upstream_row(&self) -> Vec<Value> {
         let (distributor, customer) = match self.scope {
             Scope::Conversation(_) => (None, None),
@@ -88,6 +92,10 @@ impl Record for Release {
 
     fn upstream_id(key: &[u8]) -> Option<String> {
         Scope::of_key(key).map(|scope| scope.text())
+    }
+
+    fn upstream_key(id: &str) -> Option<Vec<u8>> {
+        Scope::of_text(id).map(|scope| scope.key().as_bytes().to_vec())
     }
 
     fn upstream_row(&self) -> Vec<Value> {
