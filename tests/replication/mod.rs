@@ -4,6 +4,7 @@ mod compare;
 mod driver;
 mod faults;
 mod fixture;
+mod fleet;
 mod hostile;
 mod invitations;
 mod kind;

@@ -134,10 +134,13 @@ impl Whole {
 
     /// Sends until central has everything; how many steps that took.
     pub(crate) async fn send(&mut self) -> usize {
+        let mut failures = 0;
         for steps in 1..10_000 {
             match self.sender.step().await {
                 Step::Done => return steps,
                 Step::Moved => {}
+                // A busy machine may take longer for an answer than a test allows.
+                Step::Failed if failures < 20 => failures += 1,
                 Step::Failed => panic!("{:?}", self.status.known()),
             }
         }

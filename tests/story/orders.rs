@@ -128,6 +128,16 @@ async fn a_box_is_linked_by_a_code_gets_another_password_and_is_shut_out() {
     assert_ne!(std::fs::read_to_string(folder.path().join("data/upstream.toml")).unwrap(), before);
     admin.done("/api/v1/admin/moderators", &json!({"username": "after-rotation"})).await;
     caught_up(&admin).await;
+    // A change of the password that was cut off: the login that central no longer takes lies in the other's place.
+    let data = folder.path().join("data");
+    let kept = std::fs::read_to_string(data.join("upstream.toml")).unwrap();
+    std::fs::write(data.join("upstream.next.toml"), &kept).unwrap();
+    std::fs::write(data.join("upstream.toml"), &before).unwrap();
+    let whotbox = whotbox.kill_and_restart();
+    let admin = admin.at(&whotbox.http);
+    admin.done("/api/v1/admin/moderators", &json!({"username": "after-the-cut"})).await;
+    caught_up(&admin).await;
+    assert_eq!(std::fs::read_to_string(data.join("upstream.toml")).unwrap(), kept);
     // The fleet view shows it, and a reader sees that and no row of a box's.
     let fleet: Value = serde_json::from_str(&at_central(&["upstream", "status", "--json"])).unwrap();
     assert_eq!((fleet[0]["name"].as_str(), fleet[0]["dead_letters"].as_u64()), (Some("Kiosk 7"), Some(0)), "{fleet}");
