@@ -197,7 +197,7 @@ fn import(folder: &Path) {
     let mut timed = Timed { clock, before, import: Duration::ZERO, compare: Duration::ZERO, shown: 0 };
     let mut desk = Here(Arc::clone(&app));
     let account = runtime.block_on(order.run(&mut desk, &mut timed)).unwrap();
-    assert!(account.is_whole() && account.is_same(), "{}", account.text());
+    assert!(account.is_whole() && account.is_same(), "{}", account.text(50));
     app.store.close();
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let most: f64 = status

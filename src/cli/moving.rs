@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::moving::desk::{Account, Answer, Step};
 use crate::moving::export::{ExportError, Format, export};
 use crate::moving::map::Map;
+use crate::moving::report::ON_SCREEN;
 use crate::moving::run::{Desk, Order, RunError, Watch};
 use crate::moving::source::{Location, SourceError};
 use crate::moving::tables::Service;
@@ -186,6 +187,8 @@ pub async fn import(config: &Config, args: &ImportArgs) -> Result<(), Failure> {
     if args.dry_run {
         return dry_run(&order).await;
     }
+    // Before a box is made where there is none.
+    order.check().await.map_err(|error| failure(&error))?;
     let mut desk = reach(config).await?;
     let mut shown = Shown { terminal: std::io::stderr().is_terminal(), last: String::new() };
     let done = order.run(&mut desk, &mut shown).await.map_err(|error| failure(&error));
@@ -196,7 +199,7 @@ pub async fn import(config: &Config, args: &ImportArgs) -> Result<(), Failure> {
     for path in &args.report {
         write_report(path, &account)?;
     }
-    drop(write!(std::io::stdout().lock(), "{}", account.text()));
+    drop(write!(std::io::stdout().lock(), "{}", account.text(ON_SCREEN)));
     if account.is_whole() && account.is_same() {
         return Ok(());
     }
@@ -241,7 +244,7 @@ fn write_report(path: &Path, account: &Account) -> Result<(), Failure> {
     let text = match path.extension().and_then(|end| end.to_str()) {
         Some("json") => format!("{:#}\n", account.json()),
         Some("html" | "htm") => account.html(),
-        _ => account.text(),
+        _ => account.text(usize::MAX),
     };
     let opened = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));

@@ -9,8 +9,8 @@ use crate::moving::desk::{Account, TableAccount};
 
 /// The line that the owner looks for.
 const WHOLE: &str = "Every source row is accounted for.";
-/// Notes of one table that the text shows; JSON and HTML have all.
-const MAX_SHOWN: usize = 50;
+/// Notes of one table that a screen shows; a report in a file has all.
+pub const ON_SCREEN: usize = 50;
 
 impl TableAccount {
     fn dropped_sum(&self) -> u64 {
@@ -90,9 +90,9 @@ impl Account {
         })
     }
 
-    /// As text for people.
+    /// As text for people, with at most so many notes of each table.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn text(&self, notes: usize) -> String {
         let mut out = String::new();
         let mut say = |line: std::fmt::Arguments<'_>| {
             out.push_str(&line.to_string());
@@ -126,11 +126,11 @@ impl Account {
             for (reason, count) in &table.dropped {
                 say(format_args!("{}: {count} not kept: {reason}", table.table));
             }
-            for (id, what, why) in table.notes.iter().take(MAX_SHOWN) {
+            for (id, what, why) in table.notes.iter().take(notes) {
                 say(format_args!("{} {id}: {what}: {why}", table.table));
             }
-            if table.notes.len() > MAX_SHOWN {
-                say(format_args!("{}: and {} more; --report has them all", table.table, table.notes.len() - MAX_SHOWN));
+            if table.notes.len() > notes {
+                say(format_args!("{}: and {} more; --report has them all", table.table, table.notes.len() - notes));
             }
         }
         for table in self.tables.iter().filter(|table| table.compared > 0) {
@@ -232,13 +232,13 @@ mod tests {
     #[test]
     fn the_line_stands_there_only_where_the_sums_say_so() {
         let (whole, short) = (account(1), account(0));
-        for text in [whole.text(), whole.html(), whole.json().to_string()] {
+        for text in [whole.text(ON_SCREEN), whole.html(), whole.json().to_string()] {
             assert!(text.contains(WHOLE), "{text}");
         }
-        for text in [short.text(), short.html(), short.json().to_string()] {
+        for text in [short.text(ON_SCREEN), short.html(), short.json().to_string()] {
             assert!(!text.contains(WHOLE) && text.contains("NOT every"), "{text}");
         }
-        assert!(short.text().contains("still open"));
+        assert!(short.text(ON_SCREEN).contains("still open"));
     }
 
     #[test]

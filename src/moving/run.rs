@@ -77,6 +77,14 @@ impl Order<'_> {
         if missing.is_empty() { Ok(jobs) } else { Err(Unmapped(missing).into()) }
     }
 
+    /// Looks whether every source can be read and has what is needed.
+    ///
+    /// # Errors
+    /// [`RunError`] naming everything that is missing.
+    pub async fn check(&self) -> Result<(), RunError> {
+        self.open().await.map(drop)
+    }
+
     /// The draft of a map file for the sources as they are, and what stands in the way of importing them, if anything.
     ///
     /// # Errors

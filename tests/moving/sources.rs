@@ -84,16 +84,24 @@ impl Sources {
 
     /// `import` for a box of a folder, with these arguments besides.
     pub(crate) fn command(&self, folder: &Path, more: &[&str]) -> Command {
+        let map = self.folder.path().join("map.toml");
+        let mut command = self.mapped_by(folder, map.to_str().filter(|_| map.exists()).unwrap_or_default());
+        command.args(more);
+        command
+    }
+
+    /// The same with another map; with none where it has no name.
+    pub(crate) fn mapped_by(&self, folder: &Path, map: &str) -> Command {
         let at = |name: &str| self.folder.path().join(name).display().to_string();
         let mut command = Command::new(PROGRAM);
         command.arg("import").args(["--identity", &self.identity.admin_url()]);
         command.args(["--source-ca", self.identity.ca_file().to_str().unwrap()]);
         command.args(["--customer", &at("customer.db"), "--game", &at("game.db"), "--chat", &at("chat.db")]);
         command.args(["--chat-key-file", &at("key.txt"), "--report", "report.json", "--report", "report.html"]);
-        if self.folder.path().join("map.toml").exists() {
-            command.args(["--map", &at("map.toml")]);
+        if !map.is_empty() {
+            command.args(["--map", map]);
         }
-        command.args(more).current_dir(folder);
+        command.current_dir(folder);
         command
     }
 

@@ -197,9 +197,11 @@ async fn a_killed_import_goes_on_and_one_that_is_done_changes_nothing() {
 async fn other_names_and_text_ids_move_in_by_a_map_and_what_is_missing_is_named() {
     let sources = Sources::make("renamed", messages(1200));
     let folder = tempfile::tempdir().unwrap();
-    // Given a map that names a column which is not there.
-    let map = folder.path().join("wrong.toml");
-    std::fs::write(&map, "[chat.messages]\nciphertext = \"no_such\"\n").unwrap();
+    // Given a map that names a column which is not there, and a dry run.
+    std::fs::write(folder.path().join("wrong.toml"), "[chat.messages]\nciphertext = \"no_such\"\n").unwrap();
+    let refused = sources.mapped_by(folder.path(), "wrong.toml").output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(2) && said.contains("has no column \"no_such\""), "{said}");
     let dry = sources.command(folder.path(), &["--dry-run"]).output().unwrap();
     assert!(dry.status.success(), "{}", String::from_utf8_lossy(&dry.stderr));
     assert!(text(&dry).contains("sender_id = \"author_id\""), "{}", text(&dry));
