@@ -88,7 +88,7 @@ impl Sight {
 enum ToClient<'a> {
     Snapshot {
         seq: u64,
-        game: Game,
+        game: Box<Game>,
     },
     Events {
         seq: u64,
@@ -245,7 +245,7 @@ impl Table {
         self.at = dealt.then_some(shown.view.seq);
         self.closed = shown.end_reason.is_some();
         let seq = shown.view.seq;
-        session.send(&ToClient::Snapshot { seq, game: Game::now(&self.app, shown) });
+        session.send(&ToClient::Snapshot { seq, game: Box::new(Game::now(&self.app, shown)) });
         Ok(())
     }
 

@@ -45,7 +45,6 @@ pub fn of(code: Code) -> Response {
 /// Title and explanation in Pidgin.
 // Long because it has one line for every code, and a code without one does not compile.
 #[rustfmt::skip]
-#[expect(clippy::too_many_lines, reason = "one line for every code")]
 const fn pidgin(code: Code) -> (&'static str, &'static str) {
     match code {
         Code::MalformedJson => ("No be JSON", "Wetin you send no be JSON, so the box no fit read am."),
