@@ -218,7 +218,6 @@ pub fn fill<R: std::io::Read>(mut reader: Reader<R>, target: Target) -> Result<(
         clock: target.clock,
         entropy: target.entropy,
         digest_key: target.digest_key,
-        checkpoints_beside: false,
         listener: Arc::new(|_| {}),
         checkpoints_beside: false,
     })?;
