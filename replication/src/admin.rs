@@ -21,6 +21,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V0002__tables", include_str!("../../schemas/postgres/0002_tables.sql")),
     ("V0003__erasures", include_str!("../../schemas/postgres/0003_erasures.sql")),
     ("V0004__holds", include_str!("../../schemas/postgres/0004_holds.sql")),
+    ("V0005__pairs", include_str!("../../schemas/postgres/0005_pairs.sql")),
     ("V0006__comparison", include_str!("../../schemas/postgres/0006_comparison.sql")),
     ("V0007__directives", include_str!("../../schemas/postgres/0007_directives.sql")),
     ("V0008__fleet", include_str!("../../schemas/postgres/0008_fleet.sql")),

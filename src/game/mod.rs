@@ -41,5 +41,6 @@ pub fn tables() -> Vec<TableInfo> {
         TableInfo::of::<records::Session>(),
         TableInfo::of::<records::Round>(),
         TableInfo::of::<records::Standing>(),
+        TableInfo::of::<records::Pair>(),
     ]
 }

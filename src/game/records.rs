@@ -8,7 +8,7 @@ use std::fmt;
 use replication::row::{Lane, Table, Type, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::{GameId, GameInviteId, SessionId, UserId};
+use crate::base::id::{GameId, GameInviteId, RawId, SessionId, UserId};
 use crate::base::text::Username;
 use crate::base::time::Timestamp;
 use crate::store::columns::{
@@ -254,6 +254,8 @@ pub(in crate::game) const SESSION_BY_PLAYER: Index = Index::ordered(1);
 pub(in crate::game) const SESSION_BY_STATE: Index = Index::ordered(2);
 /// All matches that are not over.
 pub(in crate::game) const SESSION_LIVE: Index = Index::ordered(3);
+/// The matches of two players that are over, oldest first; whoever invited.
+pub(in crate::game) const SESSION_BY_PAIR: Index = Index::ordered(4);
 
 impl Record for Session {
     const TABLE: TableId = TableId { number: 51, name: "game.sessions" };
@@ -271,6 +273,8 @@ impl Record for Session {
         }
         if self.ended_at.is_none() {
             to.add(SESSION_LIVE, &Key::new());
+        } else if let [Some(zero), Some(one)] = self.seats.each_ref().map(|seat| seat.user_id) {
+            to.add(SESSION_BY_PAIR, &Pair::key_of(zero, one));
         }
     }
 
@@ -452,7 +456,7 @@ impl Record for Round {
     }
 
     fn upstream_id(key: &[u8]) -> Option<String> {
-        let (game, rest) = crate::base::id::RawId::read_key(key).ok()?;
+        let (game, rest) = RawId::read_key(key).ok()?;
         let round = u32::from_be_bytes(rest.try_into().ok()?);
         Some(format!("{game}.{round}"))
     }
@@ -540,6 +544,80 @@ impl Record for Standing {
         to.add(STANDING_BY_RANK, &Key::new().small(self.period).small(u32::MAX - self.won).small(self.played));
     }
 }
+
+/// How two players stand against each other: all their matches that somebody won. Arrays are by the order of their ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::game) struct Pair {
+    pub(in crate::game) low: UserId,
+    pub(in crate::game) high: UserId,
+    pub(in crate::game) played: u32,
+    pub(in crate::game) won: [u32; 2],
+    pub(in crate::game) rounds_won: [u32; 2],
+    pub(in crate::game) points: [u64; 2],
+    /// The match that was counted last, and when it ended.
+    pub(in crate::game) last_game_id: GameId,
+    pub(in crate::game) last_ended_at: Timestamp,
+}
+
+impl Pair {
+    /// The key of two players, in whatever order they are named.
+    pub(in crate::game) fn key_of(one: UserId, other: UserId) -> Key {
+        Key::of(one.min(other)).id(one.max(other))
+    }
+}
+
+impl Record for Pair {
+    const TABLE: TableId = TableId { number: 54, name: "game.pairs" };
+    const UPSTREAM: Option<Upstream> = Some(Upstream { table: &PAIRS, lane: Lane::Bulk });
+
+    fn key(&self) -> Key {
+        Self::key_of(self.low, self.high)
+    }
+
+    fn upstream_id(key: &[u8]) -> Option<String> {
+        let (low, rest) = RawId::read_key(key).ok()?;
+        let (high, rest) = RawId::read_key(rest).ok()?;
+        rest.is_empty().then(|| format!("{low}.{high}"))
+    }
+
+    fn upstream_row(&self) -> Vec<Value> {
+        let [won0, won1] = self.won;
+        let [rounds_won0, rounds_won1] = self.rounds_won;
+        let [points0, points1] = self.points;
+        vec![
+            text(self.low),
+            text(self.high),
+            number(self.played),
+            number(won0),
+            number(won1),
+            number(rounds_won0),
+            number(rounds_won1),
+            number(points0),
+            number(points1),
+            text(self.last_game_id),
+            time(self.last_ended_at),
+        ]
+    }
+}
+
+static PAIRS: Table = Table {
+    schema: "game",
+    name: "pairs",
+    append_only: false,
+    columns: &[
+        column("player0_id", Type::Text),
+        column("player1_id", Type::Text),
+        column("played", Type::BigInt),
+        column("won0", Type::BigInt),
+        column("won1", Type::BigInt),
+        column("rounds_won0", Type::BigInt),
+        column("rounds_won1", Type::BigInt),
+        column("points0", Type::BigInt),
+        column("points1", Type::BigInt),
+        column("last_game_id", Type::Text),
+        column("last_ended_at", Type::Time),
+    ],
+};
 
 /// Options as upstream's JSON; a damaged set is `null`, which upstream refuses by name.
 fn options_json(options: &StoredOptions) -> Value {

@@ -9,14 +9,16 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
-use crate::base::id::GameId;
+use crate::base::id::{GameId, UserId};
 use crate::base::time::Timestamp;
 use crate::game::history;
 use crate::game::scores::{self, Period};
 use crate::game::sessions::{self, Which};
 use crate::http::games_invites::{self, MaybeNonce};
 use crate::http::games_socket;
-use crate::http::games_view::{Game, Moved, PlayBody, ProofBody, Scores, Standing, Step, nonce_of, play_of, problem};
+use crate::http::games_view::{
+    Game, Moved, PairScores, PlayBody, ProofBody, Scores, Standing, Step, nonce_of, play_of, problem,
+};
 use crate::http::problem::{Code, Problem};
 use crate::http::reply::{self, Response};
 use crate::http::request::Req;
@@ -41,6 +43,17 @@ struct State {
 struct Since {
     /// `week`, since Monday UTC, or `all`; `all` if absent.
     period: Option<String>,
+}
+
+/// Which part of a list.
+#[derive(Deserialize, IntoParams)]
+struct Paged {
+    /// How many, 50 if absent, at most 200.
+    #[serde(rename = "limit")]
+    _limit: Option<String>,
+    /// The `next_cursor` of the page before.
+    #[serde(rename = "cursor")]
+    _cursor: Option<String>,
 }
 
 /// From where on.
@@ -82,6 +95,14 @@ pub fn resource(app: &Arc<App>) -> Resource {
             .list::<Standing>()
             .refuses(&[Code::Forbidden])
             .to(app, leaderboard),
+        get(
+            "/api/v1/games/pairs/{user_id}",
+            "How the caller and another player stand, and their matches that are over.",
+        )
+        .query::<Paged>()
+        .reply::<PairScores>(200)
+        .refuses(&[Code::Forbidden, Code::BadCursor])
+        .to(app, pair),
         get("/api/v1/games/{game_id}", "A match as the caller may see it.").reply::<Game>(200).to(app, one),
         post("/api/v1/games/{game_id}/play", "Play, draw, pass or resign.")
             .body::<PlayBody>()
@@ -169,6 +190,17 @@ async fn leaderboard(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let listed = scores::leaderboard(&read, app.clock.now(), period, &page).map_err(auth::fault)?;
     let listed = listed.map(Standing::from);
     Ok(reply::list(&listed.items, listed.next.as_deref()))
+}
+
+async fn pair(app: Arc<App>, req: Req) -> Result<Response, Problem> {
+    let player = auth::settled(&app, &req)?.player().map_err(auth::denied)?;
+    let other: UserId = req.param("user_id")?;
+    let read = app.store.read().map_err(auth::fault)?;
+    let board = scores::pair(&read, &player, other).map_err(problem)?;
+    let page = req.page()?;
+    let page = Page::newest(page.limit).after(page.after);
+    let history = scores::pair_history(&read, &player, other, &page).map_err(problem)?;
+    Ok(reply::ok(&PairScores::of(board, history)))
 }
 
 async fn one(app: Arc<App>, req: Req) -> Result<Response, Problem> {

@@ -13,10 +13,11 @@ use crate::game::error::Error;
 use crate::game::history::{Frame, Proof, ProvenRound};
 use crate::game::invites::InviteInfo;
 use crate::game::play::Play;
-use crate::game::scores::{Place, Scoreboard};
+use crate::game::scores::{PairBoard, PairScore, PastMatch, Place, Scoreboard};
 use crate::game::sessions::{SeatInfo, Shown};
 use crate::http::problem::{Code, Problem};
-use crate::http::{auth, body};
+use crate::http::{auth, body, reply};
+use crate::store::page::Listed;
 use crate::whot::action::{Action, Actor};
 use crate::whot::card::{Card, CardList, CardSet, PerSeat, Seat, Shape};
 use crate::whot::event::Event;
@@ -269,6 +270,71 @@ impl From<Scoreboard> for Scores {
             history: board.history,
             winner: board.winner,
             end_reason: board.end_reason,
+        }
+    }
+}
+
+/// How the caller stands against another player, and their matches that are over, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PairScores {
+    /// The caller, then the other.
+    players: Vec<PairScoreLine>,
+    /// Matches that somebody won.
+    played: u32,
+    #[schema(value_type = String)]
+    last_game_id: GameId,
+    #[schema(value_type = String, format = DateTime)]
+    last_ended_at: Timestamp,
+    items: Vec<PastGame>,
+    next_cursor: Option<String>,
+}
+
+/// One of the two.
+#[derive(Debug, Serialize, ToSchema)]
+struct PairScoreLine {
+    #[schema(value_type = String)]
+    user_id: UserId,
+    #[schema(value_type = String)]
+    username: Username,
+    /// Matches won.
+    won: u32,
+    /// Rounds won in all matches.
+    rounds_won: u32,
+    /// Points of all matches; low is good.
+    points: u64,
+}
+
+/// A match that is over.
+#[derive(Debug, Serialize, ToSchema)]
+struct PastGame {
+    #[serde(flatten)]
+    scores: Scores,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ended_at: Option<Timestamp>,
+}
+
+impl PairScores {
+    /// The answer: the sums and a page of the history.
+    #[must_use]
+    pub fn of(board: PairBoard, history: Listed<PastMatch>) -> Self {
+        let line = |score: PairScore| {
+            let PairScore { user_id, username, won, rounds_won, points } = score;
+            PairScoreLine { user_id, username, won, rounds_won, points }
+        };
+        let past = |past: PastMatch| PastGame {
+            scores: past.board.into(),
+            created_at: past.created_at,
+            ended_at: past.ended_at,
+        };
+        Self {
+            players: board.players.into_iter().map(line).collect(),
+            played: board.played,
+            last_game_id: board.last_game_id,
+            last_ended_at: board.last_ended_at,
+            items: history.items.into_iter().map(past).collect(),
+            next_cursor: history.next.as_deref().map(reply::cursor),
         }
     }
 }

@@ -84,6 +84,7 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ),
     ("GET", "/api/v1/games", &[], PLAYERS),
     ("GET", "/api/v1/games/leaderboard", &[], PLAYERS),
+    ("GET", "/api/v1/games/pairs/{user_id}", &["customer"], "111nnn+nnfffs1"),
     ("GET", "/api/v1/games/invites", &[], PLAYERS),
     ("POST", "/api/v1/games/invites", &[], PLAYERS),
     ("POST", "/api/v1/games/bot", &[], PLAYERS),
@@ -207,6 +208,11 @@ async fn set() -> Scene {
     let first = made(&whole, &chidi, "/api/v1/games/invites", offer.clone()).await;
     let accept = format!("/api/v1/games/invites/{}/accept", text(&first["id"]));
     let game = made(&whole, &amaka, &accept, json!({})).await;
+    let finished = made(&whole, &chidi, "/api/v1/games/invites", offer.clone()).await;
+    let accept = format!("/api/v1/games/invites/{}/accept", text(&finished["id"]));
+    let finished = made(&whole, &amaka, &accept, json!({})).await;
+    let play = format!("/api/v1/games/{}/play", text(&finished["game_id"]));
+    made(&whole, &amaka, &play, json!({"type": "resign"})).await;
     let offered = made(&whole, &chidi, "/api/v1/games/invites", offer).await;
     let conversation = made(&whole, &ada, "/api/v1/conversations", json!({"participant_id": chidi.id})).await;
     let messages = format!("/api/v1/conversations/{}/messages", text(&conversation["id"]));

@@ -149,6 +149,31 @@ fn standings() {
 }
 
 #[test]
+fn pairs() {
+    let full = Pair {
+        low: "17".parse().unwrap(),
+        high: id(2),
+        played: 70_000,
+        won: [300, 69_700],
+        rounds_won: [70_001, 139_400],
+        points: [5_000_000_000, 12],
+        last_game_id: id(3),
+        last_ended_at: at(9),
+    };
+    golden(&[Pair { played: 0, won: [0; 2], rounds_won: [0; 2], points: [0; 2], ..full.clone() }, full]);
+}
+
+#[test]
+fn a_pair_is_one_row_in_whatever_order_it_is_named() {
+    let (ada, bola): (UserId, UserId) = (id(2), "17".parse().unwrap());
+    let key = Pair::key_of(ada, bola);
+    assert_eq!(key.as_bytes(), Pair::key_of(bola, ada).as_bytes());
+    let upstream = Pair::upstream_id(key.as_bytes()).unwrap();
+    assert_eq!(upstream, format!("{}.{}", ada.min(bola), ada.max(bola)));
+    assert_eq!(Pair::upstream_id(&key.as_bytes()[1..]), None);
+}
+
+#[test]
 fn the_seed_of_a_live_round_stays_at_home() {
     let live = Round {
         game_id: id(3),
