@@ -205,7 +205,8 @@ impl Seat {
             }
             // Who may write is looked at with every message; the rest is not the chat's.
             Signal::Committed(Notice::Entitlement(_) | Notice::Game(_) | Notice::GameInvite(..))
-            | Signal::Presence(_) => Ok(()),
+            | Signal::Presence(_)
+            | Signal::TakenOver(..) => Ok(()),
         }
     }
 

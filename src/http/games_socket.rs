@@ -7,6 +7,7 @@
 //!   hub.subscribe ─▶ snapshot (or what was missed) ─▶ ┌ commit   ─▶ events since the own place
 //!   (first, so that nothing falls between)            ├ presence ─▶ presence of the other
 //!                                                     ├ revoked? ─▶ 4403
+//!                                                     ├ a newer one takes over ─▶ 4409
 //!                                                     └ client   ─▶ play, ready, ping
 //! ```
 
@@ -33,6 +34,7 @@ use crate::http::request::Req;
 use crate::http::socket::{self, ClientText, Close, Session};
 use crate::identity::access::Caller;
 use crate::live::hub::{Signal, Topic};
+use crate::live::presence::Present;
 use crate::whot::event::Event;
 
 /// Missed frames that are sent one by one; past these a snapshot says the same with less. As many fit the queue.
@@ -45,6 +47,8 @@ pub struct Resume {
     after: Option<String>,
     /// Instead of an access token; single use.
     reconnect_token: Option<String>,
+    /// `true`: the caller's older sockets at this match close with 4409.
+    take_over: Option<bool>,
     /// `once`: frames of events leave out what never changes in a match, since every snapshot has it.
     #[serde(default)]
     #[param(inline)]
@@ -150,7 +154,8 @@ pub async fn open(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let user = caller.id();
     let terms = resume.terms;
     let table = Table { app, caller, game, opponent, terms, at: None, closed: false, told: None };
-    socket::accept(&req, &user, expires_in, move |session| table.run(session, after))
+    let alone = resume.take_over == Some(true);
+    socket::accept(&req, &user, expires_in, move |session| table.run(session, after, alone))
 }
 
 /// Who opens it: the bearer of an access token, or of a reconnect token, which is used up.
@@ -186,10 +191,13 @@ struct Table {
 }
 
 impl Table {
-    async fn run(mut self, mut session: Session, after: Option<Option<u64>>) {
+    async fn run(mut self, mut session: Session, after: Option<Option<u64>>, alone: bool) {
         let topics = [Topic::Game(self.game), Topic::User(self.caller.id()), Topic::Session(self.caller.session())];
         let mut news = self.app.hub.subscribe(&topics);
         let here = self.app.hub.enter(self.game, self.caller.id(), &self.app.clock);
+        if alone {
+            here.take_over();
+        }
         // A revocation from before the subscription is seen here, one from after it is signalled.
         if let Err(why) = self.still().and_then(|()| self.begin(&session, after)) {
             session.close(why);
@@ -199,7 +207,7 @@ impl Table {
             // Both branches may be dropped at their awaits: messages and signals stay in their queues.
             let done = tokio::select! {
                 signal = news.next() => match signal {
-                    Ok(signal) => self.hear_news(&session, signal),
+                    Ok(signal) => self.hear_news(&session, signal, &here),
                     Err(_) => Err(Close::TooSlow),
                 },
                 message = session.recv() => match message {
@@ -286,7 +294,7 @@ impl Table {
         sessions::show(&read, &self.caller, self.game).map_err(|error| failed(&error))
     }
 
-    fn hear_news(&mut self, session: &Session, signal: Signal) -> Result<(), Close> {
+    fn hear_news(&mut self, session: &Session, signal: Signal, here: &Present) -> Result<(), Close> {
         match signal {
             Signal::Committed(Notice::Game(_)) => self.catch_up(session),
             Signal::Presence(_) => {
@@ -295,6 +303,9 @@ impl Table {
             }
             Signal::Committed(Notice::UserRevoked(_) | Notice::SessionRevoked(_)) => self.still(),
             Signal::Committed(Notice::UserChanged(_)) => auth::news(&self.app, &self.caller, session),
+            Signal::TakenOver(_, user, number) if user == self.caller.id() && here.yields_to(number) => {
+                Err(Close::TakenOver)
+            }
             Signal::Committed(
                 Notice::GameInvite(..)
                 | Notice::Message(..)
@@ -303,7 +314,8 @@ impl Table {
                 | Notice::Entitlement(_),
             )
             | Signal::Typing(..)
-            | Signal::Company(_) => Ok(()),
+            | Signal::Company(_)
+            | Signal::TakenOver(..) => Ok(()),
         }
     }
 

@@ -57,6 +57,8 @@ pub enum Close {
     Revoked,
     /// More waited for the client than it may leave waiting.
     TooSlow,
+    /// A newer socket of the same player asked to be the only one.
+    TakenOver,
 }
 
 impl Close {
@@ -74,6 +76,7 @@ impl Close {
             Self::Expired => 4401,
             Self::Revoked => 4403,
             Self::TooSlow => 4408,
+            Self::TakenOver => 4409,
         }
     }
 
@@ -91,12 +94,13 @@ impl Close {
             Self::Expired => "token expired",
             Self::Revoked => "session revoked",
             Self::TooSlow => "too slow",
+            Self::TakenOver => "taken over",
         }
     }
 
     /// Whether what waits for the client is still worth sending.
     const fn orderly(self) -> bool {
-        matches!(self, Self::Done | Self::Restarting | Self::Malformed | Self::Failed)
+        matches!(self, Self::Done | Self::Restarting | Self::Malformed | Self::Failed | Self::TakenOver)
     }
 }
 

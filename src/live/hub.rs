@@ -40,6 +40,8 @@ pub enum Signal {
     Presence(GameId),
     /// A participant of this conversation came or went.
     Company(ConversationId),
+    /// A newer socket of this player at this match asked to be the only one: those before this number end.
+    TakenOver(GameId, UserId, u64),
 }
 
 /// The socket stood still for so long that its queue is full.

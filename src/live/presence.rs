@@ -1,6 +1,7 @@
 //! Who is at which match: counted sockets of each player, and since when.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::id::{GameId, UserId};
@@ -22,6 +23,7 @@ pub struct Presence {
 #[derive(Default)]
 pub struct Presences {
     seats: Mutex<HashMap<(GameId, UserId), Seat>>,
+    entered: AtomicU64,
 }
 
 struct Seat {
@@ -34,6 +36,8 @@ pub struct Present {
     hub: Arc<Hub>,
     game: GameId,
     user: UserId,
+    /// Counts up over all sockets: which of two is the newer.
+    number: u64,
     clock: Arc<dyn crate::base::time::Clock>,
 }
 
@@ -41,7 +45,8 @@ impl Hub {
     /// A player's socket opens at a match.
     #[must_use]
     pub fn enter(self: &Arc<Self>, game: GameId, user: UserId, clock: &Arc<dyn crate::base::time::Clock>) -> Present {
-        let present = Present { hub: Arc::clone(self), game, user, clock: Arc::clone(clock) };
+        let number = self.presences.entered.fetch_add(1, Ordering::Relaxed);
+        let present = Present { hub: Arc::clone(self), game, user, number, clock: Arc::clone(clock) };
         present.count(true);
         present
     }
@@ -65,6 +70,17 @@ impl Hub {
 }
 
 impl Present {
+    /// Ends the player's older sockets at this match. This one has entered already, so the player is not away meanwhile.
+    pub fn take_over(&self) {
+        self.hub.signal(Topic::Game(self.game), Signal::TakenOver(self.game, self.user, self.number));
+    }
+
+    /// Whether a socket of this number, taking over, ends this one.
+    #[must_use]
+    pub const fn yields_to(&self, number: u64) -> bool {
+        self.number < number
+    }
+
     fn count(&self, enters: bool) {
         let now = Presence { online: enters, since: self.clock.now(), since_running: self.clock.monotonic() };
         let mut seats = self.hub.presences.seats.lock().unwrap_or_else(PoisonError::into_inner);

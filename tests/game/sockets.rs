@@ -140,3 +140,49 @@ async fn without_a_part_in_the_match_there_is_no_socket() {
     assert_eq!(foreign.err(), Some(403));
     assert!(Ws::browser(address, &path, &hall.players[0].token, &format!("http://{address}")).await.is_ok());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_socket_may_take_the_match_over() {
+    // Given two sockets of Bola's, one of which the phone has forgotten, and Ada's.
+    let hall = hall(json!({"voluntary_draw": true})).await;
+    let (old, older) = (hall.socket(1, "").await, hall.socket(1, "").await);
+    let mut ada = hall.socket(0, "").await;
+    assert_eq!(ada.next_of("presence").await["opponent"], "online");
+    // When a third takes over, then the older two end, and it alone goes on.
+    let mut new = hall.socket(1, "?take_over=true").await;
+    assert_eq!(new.next().await["type"], "snapshot");
+    assert_eq!((old.closed().await, older.closed().await), (Some(4409), Some(4409)));
+    let turn = hall.turn().await;
+    hall.post(turn, "/play", &json!({"type": "draw"})).await;
+    assert_eq!(new.next_of("events").await["seq"], 1);
+    // Ada has not seen Bola go away, and her own socket is none of the matter.
+    assert_eq!(ada.next().await["type"], "events");
+    // And without being asked to be alone, one more stands beside it.
+    let mut beside = hall.socket(1, "").await;
+    beside.next_of("snapshot").await;
+    hall.post(1 - turn, "/play", &json!({"type": "draw"})).await;
+    assert_eq!(
+        (new.next_of("events").await["seq"].clone(), beside.next_of("events").await["seq"].clone()),
+        (json!(2), json!(2))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_that_take_over_at_once_the_newer_stays() {
+    let hall = hall(json!({})).await;
+    let mut sockets = Vec::new();
+    for _ in 0..5 {
+        let mut socket = hall.socket(0, "?take_over=true").await;
+        socket.next_of("snapshot").await;
+        sockets.push(socket);
+    }
+    let mut newest = sockets.pop().unwrap();
+    for socket in sockets {
+        assert_eq!(socket.closed().await, Some(4409));
+    }
+    newest.send(&json!({"type": "ping"})).await;
+    assert_eq!(newest.next_of("pong").await, json!({"type": "pong"}));
+    let path = hall.path("/ws?take_over=perhaps");
+    let refused = Ws::open(hall.whole.http.address, &path, &hall.players[0].token).await;
+    assert_eq!(refused.err(), Some(422));
+}
