@@ -1,10 +1,12 @@
 //! Stories of matches over HTTP and sockets, on a whole box with a clock that the test moves.
 
 mod bots;
+mod pairs;
 mod reconnect;
 mod rounds;
 mod routes;
 mod sockets;
+mod wire;
 
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
