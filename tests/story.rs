@@ -9,5 +9,6 @@ mod link;
 mod match_play;
 mod orders;
 mod refresh;
+mod recorded;
 pub(crate) mod secrecy;
 mod whispers;

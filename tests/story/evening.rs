@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::story::compare::{differences, heads_and_cursors};
 use crate::story::match_play::Table;
+use crate::story::recorded;
 use crate::story::secrecy::search;
 use crate::support::postgres::{Database, Postgres, Stop};
 use crate::support::soon;
@@ -105,6 +106,7 @@ async fn an_evening_ends_with_central_holding_exactly_what_the_box_holds() {
     let cast = gather(&whotbox).await;
     caught_up(&cast.admin).await;
     let mut table = Table::open(&cast.chidi, &cast.amaka, &json!({"match_target": 2})).await;
+    let token = cast.amaka.see(&format!("/api/v1/games/{}/reconnect-token", table.game_id)).await;
     for _ in 0..3 {
         table.step().await;
     }
@@ -128,6 +130,8 @@ async fn an_evening_ends_with_central_holding_exactly_what_the_box_holds() {
     assert!(rows > 20, "{rows} rows were compared");
     let [heads, cursors] = heads_and_cursors(folder.path(), &central);
     assert_eq!(heads, cursors);
+    recorded::replays(&central, &table.game_id);
+    recorded::knows_the_digest_of(&central, &table.game_id, token["reconnect_token"].as_str().unwrap());
     assert_eq!(search(folder.path(), &MESSAGES), Vec::<String>::new());
     assert_eq!(search(&server.data(), &MESSAGES), Vec::<String>::new());
 }
