@@ -8,7 +8,7 @@ mod kill;
 mod link;
 mod match_play;
 mod orders;
-mod refresh;
 mod recorded;
+mod refresh;
 pub(crate) mod secrecy;
 mod whispers;

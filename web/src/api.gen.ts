@@ -38,6 +38,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/backups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The backups, newest first. */
+        get: operations["get_admin_backups"];
+        put?: never;
+        /** Make a backup now, checked before it gets its name. */
+        post: operations["post_admin_backups"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/backups/recovery-key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make the recovery key; it is shown this once. */
+        post: operations["post_admin_backups_recovery_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/backups/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The sealed file. */
+        get: operations["get_admin_backups_name"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/backups/{name}/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Check a backup by filling a scratch store from it. */
+        post: operations["post_admin_backups_name_verify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/clock": {
         parameters: {
             query?: never;
@@ -100,6 +169,23 @@ export interface paths {
         put?: never;
         /** Make a distributor. */
         post: operations["post_admin_distributors"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is wrong with the box, and what to do about it. */
+        get: operations["get_admin_doctor"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -703,6 +789,23 @@ export interface paths {
         };
         /** Who wins most on this box. */
         get: operations["get_games_leaderboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/games/pairs/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the caller and another player stand, and their matches that are over. */
+        get: operations["get_games_pairs_user_id"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1740,6 +1843,63 @@ export interface components {
             /** @description What it is about beyond one conversation: `distributor:ID` or `relationship:ID:ID`. */
             subject?: string | null;
         };
+        /** @description A backup as it is listed. */
+        Backup: {
+            /**
+             * Format: int64
+             * @description Its length in bytes.
+             */
+            bytes: number;
+            /**
+             * Format: date-time
+             * @description When it was last filled into a scratch store and checked.
+             */
+            checked_at?: string | null;
+            /** @description What is wrong with it, if anything was found. */
+            fault?: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            made_at: string;
+            /** @description Its file's name. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Rows in it, where that was noted.
+             */
+            rows?: number | null;
+            /** @description The program that made it; unknown for one that this box cannot open. */
+            version?: string | null;
+        };
+        /** @description The backups, and whether there will be more. */
+        Backups: {
+            /** @description Where they lie. */
+            folder: string;
+            /** @description There is a recovery key. */
+            has_recovery_key: boolean;
+            /** @description Newest first. */
+            items: components["schemas"]["Backup"][];
+            /** @description How many are kept. */
+            keep: number;
+            /**
+             * Format: date-time
+             * @description When the last one was made that passed its check.
+             */
+            last_good_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When the next one is due.
+             */
+            next_due_at?: string | null;
+            /**
+             * Format: date-time
+             * @description When the recovery sheet was printed; without one no backup is made.
+             */
+            recovery_key_made_at?: string | null;
+            /** @description What the sheet calls the box's signature. */
+            signature: string;
+        };
         /** @description `POST /api/v1/games/bot`. */
         BotBody: {
             /** @description `easy`, `medium` or `hard`. */
@@ -1753,6 +1913,53 @@ export interface components {
         ChangePassword: {
             current_password: string;
             new_password: string;
+        };
+        /** @description What a check says. */
+        Checked: {
+            /**
+             * Format: int64
+             * @description Links of the audit trail, which is whole.
+             */
+            audits: number;
+            /**
+             * Format: uuid
+             * @description The box it is of.
+             */
+            box_id: string;
+            /** @description What the recovery sheet calls the box's signature. */
+            fingerprint: string;
+            /**
+             * Format: int64
+             * @description Conversations under legal hold.
+             */
+            holds: number;
+            /**
+             * Format: uuid
+             * @description The backup.
+             */
+            id: string;
+            /**
+             * Format: int64
+             * @description Index entries, each of which has its row.
+             */
+            indexes: number;
+            /**
+             * Format: int64
+             * @description Matches that go on after a restore.
+             */
+            live_matches: number;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            made_at: string;
+            /**
+             * Format: int64
+             * @description Rows.
+             */
+            rows: number;
+            /** @description The program that made it. */
+            version: string;
         };
         /** @description How the clock stands. */
         ClockState: {
@@ -1928,6 +2135,17 @@ export interface components {
             revoke_reason?: string | null;
             /** Format: date-time */
             revoked_at?: string | null;
+        };
+        /** @description One thing that the owner should know. */
+        Finding: {
+            /** @description Exactly what to do. */
+            fix: string;
+            /** @description Its stable name. */
+            id: string;
+            /** @description What is the matter, in one sentence. */
+            message: string;
+            /** @description How bad it is. */
+            severity: components["schemas"]["Severity"];
         };
         /** @description A match as the caller may see it: the seat's view, who plays, and the terms. */
         Game: {
@@ -2193,6 +2411,11 @@ export interface components {
              */
             expires_in?: number | null;
         };
+        /** @description Whether a key that is there may be replaced. */
+        NewKey: {
+            /** @description It does not open the backups made before. */
+            replace?: boolean;
+        };
         /** @description What a client sends as a new message, here and over the socket. */
         NewMessage: {
             /** @description 1–4000 characters. */
@@ -2250,6 +2473,48 @@ export interface components {
             expires_at: string;
             id: string;
             last_used_at: string;
+        };
+        /** @description One of the two. */
+        PairScoreLine: {
+            /**
+             * Format: int64
+             * @description Points of all matches; low is good.
+             */
+            points: number;
+            /**
+             * Format: int32
+             * @description Rounds won in all matches.
+             */
+            rounds_won: number;
+            user_id: string;
+            username: string;
+            /**
+             * Format: int32
+             * @description Matches won.
+             */
+            won: number;
+        };
+        /** @description How the caller stands against another player, and their matches that are over, the newest first. */
+        PairScores: {
+            items: components["schemas"]["PastGame"][];
+            /** Format: date-time */
+            last_ended_at: string;
+            last_game_id: string;
+            next_cursor?: string | null;
+            /**
+             * Format: int32
+             * @description Matches that somebody won.
+             */
+            played: number;
+            /** @description The caller, then the other. */
+            players: components["schemas"]["PairScoreLine"][];
+        };
+        /** @description A match that is over. */
+        PastGame: components["schemas"]["Scores"] & {
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            ended_at?: string | null;
         };
         /** @description A one-time code to pass on. */
         PendingCode: {
@@ -2356,6 +2621,14 @@ export interface components {
              * @description Sockets that listen.
              */
             websockets: number;
+        };
+        /** @description The recovery key. It is shown this once: the box does not keep it. */
+        RecoverySheet: {
+            /** @description The sheet to print, a page that needs nothing else. */
+            html: string;
+            recovery_key: string;
+            /** @description What the box's signature is called. */
+            signature: string;
         };
         /** @description A refresh token. */
         Refresh: {
@@ -2524,6 +2797,11 @@ export interface components {
             token_type: string;
             user: components["schemas"]["User"];
         };
+        /**
+         * @description How bad a finding is.
+         * @enum {string}
+         */
+        Severity: "error" | "warning" | "note";
         /** @description A line of the leaderboard. */
         Standing: {
             /**
@@ -2690,6 +2968,285 @@ export interface operations {
             };
             /** @description `validation_failed` */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_admin_backups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backups"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_admin_backups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Backup"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_admin_backups_recovery_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NewKey"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoverySheet"];
+                };
+            };
+            /** @description `malformed_json` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_admin_backups_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_admin_backups_name_verify: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checked"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict` */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2973,6 +3530,44 @@ export interface operations {
             };
             /** @description `busy` */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_admin_doctor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `account_suspended`, `password_change_required` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6363,6 +6958,78 @@ export interface operations {
             };
         };
     };
+    get_games_pairs_user_id: {
+        parameters: {
+            query?: {
+                /** @description How many, 50 if absent, at most 200. */
+                limit?: string | null;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PairScores"];
+                };
+            };
+            /** @description `bad_cursor` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_games_game_id: {
         parameters: {
             query?: never;
@@ -6881,6 +7548,8 @@ export interface operations {
                 after?: string | null;
                 /** @description Instead of an access token; single use. */
                 reconnect_token?: string | null;
+                /** @description `true`: the caller's older sockets at this match close with 4409. */
+                take_over?: boolean | null;
                 /** @description `once`: frames of events leave out what never changes in a match, since every snapshot has it. */
                 terms?: "always" | "once";
             };

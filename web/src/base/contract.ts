@@ -38,6 +38,7 @@ export type Session = Refine<Schemas['Session'], { user: User }>;
 export type SignedIn = Full<Schemas['OwnSession']>;
 export type Relationship = Refine<Schemas['Relationship'], { status: 'active' | 'ended' }>;
 export type Standing = Full<Schemas['Standing']>;
+export type PairBoard = Pick<Full<Schemas['PairScores']>, 'players' | 'played'>;
 export type InviteLook = Refine<Schemas['InviteGlance'], { status: 'open' | 'redeemed' | 'expired' | 'revoked' }>;
 export type Conversation = Full<Schemas['Conversation']>;
 export type Message = Full<Schemas['Message']>;

@@ -133,6 +133,9 @@ export class Live {
     if (code === 4403) {
       forget('session');
       this.close();
+    } else if (code === 4409) {
+      // The same player has opened the match elsewhere and wants it there alone.
+      this.close();
     } else if (code === 4401) {
       void access(held.value?.access === token ? token : undefined).then(
         () => this.#connect(),

@@ -1,7 +1,7 @@
 //! What the lobby and the end of a match ask of the box about games and invites.
 
 import { get, post } from '../base/api';
-import type { Game, GameInvite, Options, Page } from '../base/contract';
+import type { Game, GameInvite, Options, Page, PairBoard } from '../base/contract';
 import { t } from '../base/i18n';
 import { Refusal } from '../base/problem';
 import { moveNonce, nonceFor } from './nonces';
@@ -24,6 +24,9 @@ export const games = async (state: 'live' | 'over'): Promise<Game[]> =>
 
 export const invites = async (box: 'received' | 'sent'): Promise<GameInvite[]> =>
   (await get<Page<GameInvite>>(`${BASE}/invites?box=${box}&limit=20`)).items;
+
+/** How this player and another stand over all their matches. */
+export const against = (user: string): Promise<PairBoard> => get<PairBoard>(`${BASE}/pairs/${user}?limit=1`);
 
 /** Challenges somebody, and adds the own share to the shuffle of round 1 while they have not answered. */
 export async function challenge(name: string, preset: Preset): Promise<GameInvite> {

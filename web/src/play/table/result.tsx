@@ -9,11 +9,11 @@ import { card, cardName, points, ruleWord } from '../../cards/deck';
 import { Face, Mark } from '../../cards/face';
 import { useAction, useLoad } from '../../ui/hooks';
 import { Announce, Button, Fault } from '../../ui/parts';
-import { accept, invites, isBot, type Level, otherName, practise, rematch } from '../games';
+import { accept, against, invites, isBot, type Level, otherName, practise, rematch } from '../games';
 import { moveNonce } from '../nonces';
 import { type Match, nextRound } from './match';
 import { Moves } from './moves';
-import { other } from './said';
+import { ending, other } from './said';
 import { Verify } from './verify';
 
 /** How often the other's wish to play again is looked for. */
@@ -29,9 +29,10 @@ export function Result({ match, game }: { match: Match; game: Game }) {
       <div class="panel stack">
         {!dealt && <Mark />}
         <h2 class="outcome">{title}</h2>
-        {dealt ? <p class="soft">{why(game)}</p> : <p class="soft">{t('table.ready.lead')}</p>}
+        {dealt ? <p class="soft">{ending(game).why}</p> : <p class="soft">{t('table.ready.lead')}</p>}
         {game.result && <Counting game={game} />}
         {dealt && <Series game={game} />}
+        {game.phase === 'match_over' && !isBot(game) && <AllMatches game={game} />}
         {game.phase === 'match_over' ? <Again game={game} /> : <Next match={match} game={game} />}
         <a class="button quiet" href="/play">
           {t('go.lobby')}
@@ -59,24 +60,16 @@ function heading(game: Game): string {
   return winner === game.seat ? t('over.win.round') : t('over.lose.round', { name });
 }
 
-/** Why it ended, where that was not by an empty hand. */
-function why(game: Game): string {
-  const name = otherName(game);
-  const mine = game.winner === game.seat;
-  if (game.end_reason === 'resign') return mine ? t('over.resign.them', { name }) : t('over.resign.you');
-  if (game.end_reason === 'timeout') return mine ? t('over.timeout.them', { name }) : t('over.timeout.you');
-  return game.result?.reason === 'count' ? t('over.count') : '';
-}
-
 const score = (n: number): string => t(plural(n, 'over.points.one' as const, 'over.points' as const), { n });
 
 function Counting({ game }: { game: Game }) {
   const { result } = game;
   if (!result) return null;
   const seats = [game.seat, other(game.seat)] as const;
+  const { counted, earlier } = ending(game);
   return (
     <div class="counting">
-      <h3 class="unseen">{t('over.cards')}</h3>
+      <h3 class={earlier ? 'soft' : 'unseen'}>{counted}</h3>
       {seats.map(seat => (
         <div key={seat} class="counted">
           <p class="counted-line">
@@ -118,6 +111,25 @@ function Series({ game }: { game: Game }) {
         <dt>{t('over.total')}</dt>
         <dd>
           {t('seat.you')} <strong>{game.points[me]}</strong> – <strong>{game.points[them]}</strong> {name}
+        </dd>
+      </div>
+    </dl>
+  );
+}
+
+/** All finished matches of the two, this one included. */
+function AllMatches({ game }: { game: Game }) {
+  const them = game.players[other(game.seat)]?.user_id ?? '';
+  const board = useLoad(() => against(them), [them]).data;
+  const [mine, theirs] = board?.players ?? [];
+  // After their first match the line would say what the one above says.
+  if (!board || board.played < 2 || !mine || !theirs) return null;
+  return (
+    <dl class="series tabular">
+      <div>
+        <dt>{t('over.pair', { n: board.played })}</dt>
+        <dd>
+          {t('seat.you')} <strong>{mine.won}</strong> – <strong>{theirs.won}</strong> {otherName(game)}
         </dd>
       </div>
     </dl>

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Game } from '../../base/contract';
 import { corner, game } from '../../testing/vectors';
 import { columns } from './hand';
-import { countdown, happened, playable, prompt, whyNot } from './said';
+import { countdown, ending, happened, playable, prompt, whyNot } from './said';
 
 /** Every position that the vectors show to somebody. */
 const seen: Game[] = corner.flatMap(record =>
@@ -58,6 +58,38 @@ describe('what happened', () => {
       }
     }
     expect(told).toBeGreaterThan(100);
+  });
+});
+
+describe('the end', () => {
+  /** What the record's last step leaves a seat with. */
+  const end = (id: string, seat: 0 | 1) => {
+    const record = corner.find(it => it.id === id);
+    const last = record?.steps.filter(step => !step.error).at(-1);
+    if (!record || !last) throw new Error(`no record ${id}`);
+    return ending(game(last.views[seat], record.options));
+  };
+
+  it('tells a resignation in the middle of a round by that round', () => {
+    expect(end('corner-resign-on-turn', 1)).toEqual({
+      why: 'amaka resigned',
+      counted: 'How it was counted',
+      earlier: false,
+    });
+    expect(end('corner-resign-on-turn', 0).why).toBe('You resigned');
+  });
+
+  it('does not show the round before as the count of a resignation between rounds', () => {
+    expect(end('corner-resign-between-rounds', 1)).toEqual({
+      why: 'amaka resigned after the last round',
+      counted: 'The last round',
+      earlier: true,
+    });
+    expect(end('corner-resign-between-rounds', 0).why).toBe('You resigned after the last round');
+  });
+
+  it('names a time that ran out', () => {
+    expect(end('corner-timeouts', 1).why).toBe('amaka did not come back in time');
   });
 });
 

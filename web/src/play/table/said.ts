@@ -153,3 +153,19 @@ export const happened = (events: GameEvent[], game: Game): string =>
 export function isAgain(events: GameEvent[], game: Game): boolean {
   return game.turn === game.seat && events.some(event => event.type === 'played' && event.seat === game.seat);
 }
+
+/** Why a round or a match ended, where that was not by an empty hand; and what the count below it is of. */
+export function ending(game: Game): { why: string; counted: string; earlier: boolean } {
+  // Who leaves between rounds ends the match without another count: what the box still shows is the round before.
+  const earlier = game.end_reason === 'resign' && game.result !== null && game.result.reason !== 'resign';
+  return { why: why(game, earlier), counted: t(earlier ? 'over.cards.last' : 'over.cards'), earlier };
+}
+
+function why(game: Game, earlier: boolean): string {
+  const name = otherName(game);
+  const mine = game.winner === game.seat;
+  if (earlier) return mine ? t('over.resign.after.them', { name }) : t('over.resign.after.you');
+  if (game.end_reason === 'resign') return mine ? t('over.resign.them', { name }) : t('over.resign.you');
+  if (game.end_reason === 'timeout') return mine ? t('over.timeout.them', { name }) : t('over.timeout.you');
+  return game.result?.reason === 'count' ? t('over.count') : '';
+}
