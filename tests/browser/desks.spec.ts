@@ -1,5 +1,6 @@
 //! The desks of owner and staff: an account, an invite that is scanned, a review with its reason, a hold and its release.
 
+import { readFileSync } from 'node:fs';
 import { expect, type Page, test } from '@playwright/test';
 import { Box, type Person } from './box';
 import { Phone } from './phone';
@@ -45,6 +46,10 @@ test('from an empty box to a customer at the table', async ({ browser }) => {
   await page.reload();
   await expect(page.locator('[aria-current=step]')).toContainText('The clock is right');
   await page.getByRole('button', { name: 'Yes, the time is right' }).click();
+  await page.getByRole('button', { name: 'Make the recovery sheet' }).click();
+  await expect(page.locator('.paper .secret')).toContainText('AGE-S ECRET');
+  await page.getByRole('button', { name: 'I have it on paper' }).click();
+  await page.getByRole('button', { name: 'Yes, it is on paper' }).click();
   await page.getByRole('button', { name: 'No head office for now' }).click();
 
   // And an account for the distributor is made, whose one-time password is shown once.
@@ -84,6 +89,30 @@ test('from an empty box to a customer at the table', async ({ browser }) => {
   await expect(owner.page.locator('.row').filter({ hasText: 'chidi' })).toBeVisible();
   await owner.close();
   await guest.close();
+});
+
+test('a backup is made, checked and taken away', async ({ browser }) => {
+  // Given the admin of a box whose recovery key is on paper.
+  const desk = await Phone.open(browser, box, { width: 1366, height: 768 });
+  const { page } = desk;
+  await desk.has(admin);
+  await page.goto('/box/backups');
+  await expect(page.getByText('There is no backup yet.')).toBeVisible();
+
+  // When a backup is made, it is listed as checked, and can be checked again.
+  await page.getByRole('button', { name: 'Back up now' }).click();
+  await expect(page.getByText('The last good backup is of')).toBeVisible();
+  await page.getByRole('button', { name: /^Check: / }).click();
+  await expect(page.getByText(/\d+ rows and \d+ running matches are whole/)).toBeVisible();
+  const saving = page.waitForEvent('download');
+  await page.getByRole('button', { name: /^Download: / }).click();
+  const bytes = readFileSync(await (await saving).path());
+
+  // Then what was taken away is sealed, and the box finds nothing wrong with its backups.
+  expect(bytes.subarray(0, 21).toString()).toBe('age-encryption.org/v1');
+  await page.getByRole('link', { name: 'Health' }).click();
+  await expect(page.getByText(/things were looked at/)).toBeVisible();
+  await desk.close();
 });
 
 test('a conversation is read only with a reason, held, and released', async ({ browser }) => {

@@ -156,6 +156,14 @@ export const SCREENS: Screen[] = [
   { name: 'wrong-desk', who: 'player', path: () => '/box', ready: 'h1' },
   { name: 'box', who: 'admin', path: () => '/box', ready: '.verdict' },
   { name: 'box-setup', who: 'admin', path: () => '/box/setup', ready: '.panel' },
+  { name: 'box-backups', who: 'admin', path: () => '/box/backups', ready: '.stack .button.main' },
+  {
+    name: 'box-health',
+    who: 'admin',
+    path: () => '/box/health',
+    ready: '.verdict',
+    open: phone => expect(phone.page.locator('.facts')).toBeVisible(),
+  },
   { name: 'box-people', who: 'admin', path: () => '/box/people', ready: '.rows .row' },
   {
     name: 'box-stop-account',

@@ -45,6 +45,11 @@ export type Message = Full<Schemas['Message']>;
 
 export type Invite = Refine<Schemas['Invite'], { status: InviteLook['status'] }>;
 export type Audit = Full<Schemas['Audit']>;
+export type Backup = Full<Schemas['Backup']>;
+export type Backups = Refine<Schemas['Backups'], { items: Backup[] }>;
+export type Checked = Full<Schemas['Checked']>;
+export type RecoverySheet = Full<Schemas['RecoverySheet']>;
+export type Finding = Full<Schemas['Finding']>;
 export type Hold = Full<Schemas['Hold']>;
 export type ClockState = Full<Schemas['ClockState']>;
 export type Ran = Full<Schemas['Ran']>;

@@ -11,7 +11,9 @@ import { Languages, Login } from '../ui/login';
 import { Button, Heading } from '../ui/parts';
 import { MustChange } from '../ui/password';
 import { type Place, Shell } from '../ui/shell';
+import { Backups } from './backups';
 import { Customers } from './customers';
+import { Health } from './health';
 import { Home } from './home';
 import { Invites } from './invites';
 import { People } from './people';
@@ -30,6 +32,8 @@ export function App() {
   if (at === '/box/customers' && !admin) return <Customers />;
   if (at === '/box/people' && admin) return <People />;
   if (at === '/box/sync' && admin) return <Sync />;
+  if (at === '/box/backups' && admin) return <Backups />;
+  if (at === '/box/health' && admin) return <Health />;
   if (at === '/box/setup' && admin) return <Setup />;
   return <Home admin={admin} />;
 }
@@ -71,6 +75,8 @@ export function Page({ at, children }: { at: string; children: ComponentChildren
         home,
         { path: '/box/people', icon: 'people', name: o('people') },
         { path: '/box/sync', icon: 'sync', name: o('sync') },
+        { path: '/box/backups', icon: 'hold', name: o('backups') },
+        { path: '/box/health', icon: 'help', name: o('health') },
       ]
     : [
         home,

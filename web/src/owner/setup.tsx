@@ -4,13 +4,14 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { get } from '../base/api';
-import type { ClockState, Page as PageOf, Replication, User } from '../base/contract';
+import type { Backups, ClockState, Page as PageOf, RecoverySheet, Replication, User } from '../base/contract';
 import { t } from '../base/i18n';
 import { recall, remember } from '../base/storage';
 import { Secret } from '../ui/confirm';
 import { useLoad, useTitle } from '../ui/hooks';
 import { Button, Fault, Heading } from '../ui/parts';
 import { Page } from './app';
+import { BACKUPS, Recovery, Sheet } from './backups';
 import { ClockCheck } from './clock';
 import { NewAccount } from './people';
 import { o } from './words';
@@ -22,21 +23,23 @@ type Said = 'network' | 'link';
 
 export interface Facts {
   clock: ClockState;
+  backups: Backups;
   sync: Replication;
   distributors: number;
   said: Said[];
 }
 
-export const STEPS = ['account', 'network', 'clock', 'link', 'people'] as const;
+export const STEPS = ['account', 'network', 'clock', 'backups', 'link', 'people'] as const;
 export type Step = (typeof STEPS)[number];
 
 export async function facts(): Promise<Facts> {
-  const [clock, sync, some] = await Promise.all([
+  const [clock, backups, sync, some] = await Promise.all([
     get<ClockState>('/api/v1/admin/clock'),
+    get<Backups>(BACKUPS),
     get<Replication>('/api/v1/admin/replication'),
     get<PageOf<User>>('/api/v1/admin/users?role=distributor&limit=1'),
   ]);
-  return { clock, sync, distributors: some.items.length, said: recall<Said[]>(SEEN) ?? [] };
+  return { clock, backups, sync, distributors: some.items.length, said: recall<Said[]>(SEEN) ?? [] };
 }
 
 /** Whether a step is done. Nobody comes here with a password that somebody else set, so the account is. */
@@ -48,6 +51,8 @@ export function done(step: Step, of: Facts): boolean {
       return of.said.includes('network') || of.distributors > 0;
     case 'clock':
       return of.clock.trusted;
+    case 'backups':
+      return of.backups.has_recovery_key;
     case 'link':
       return of.sync.state !== 'disabled' || of.said.includes('link');
     case 'people':
@@ -59,6 +64,7 @@ export function Setup() {
   useTitle(`${o('setup')} · ${o('app')}`);
   const now = useLoad(facts, [], 10_000);
   const [secret, show] = useState<{ name: string; secret: string } | null>(null);
+  const [sheet, print] = useState<RecoverySheet | null>(null);
   const all = now.data;
   const next = all ? STEPS.find(step => !done(step, all)) : undefined;
   const count = all ? STEPS.filter(step => done(step, all)).length : 0;
@@ -66,6 +72,20 @@ export function Setup() {
     remember(SEEN, [...(recall<Said[]>(SEEN) ?? []), what]);
     void now.reload();
   };
+  if (sheet) {
+    return (
+      <Page at="/box">
+        <Heading>{o('setup')}</Heading>
+        <Sheet
+          of={sheet}
+          onDone={() => {
+            print(null);
+            void now.reload();
+          }}
+        />
+      </Page>
+    );
+  }
   return (
     <Page at="/box">
       <Heading>{o('setup')}</Heading>
@@ -83,7 +103,7 @@ export function Setup() {
                   {done(step, all) && <span class="badge">{o('setup.done')}</span>}
                 </h2>
                 {step === next && (
-                  <Now step={step} of={all} say={say} reload={now.reload} onMade={show} />
+                  <Now step={step} of={all} say={say} reload={now.reload} onMade={show} print={print} />
                 )}
               </li>
             ))}
@@ -96,6 +116,10 @@ export function Setup() {
               </a>
             </section>
           )}
+          <details class="panel">
+            <summary>{o('setup.restore')}</summary>
+            <p>{o('setup.restore.how')}</p>
+          </details>
         </>
       )}
       {secret && (
@@ -119,10 +143,11 @@ interface NowProps {
   say: (what: Said) => void;
   reload: () => Promise<void>;
   onMade: (made: { name: string; secret: string }) => void;
+  print: (sheet: RecoverySheet) => void;
 }
 
 /** What is to be done in the step that is next. */
-function Now({ step, of, say, reload, onMade }: NowProps): ComponentChildren {
+function Now({ step, of, say, reload, onMade, print }: NowProps): ComponentChildren {
   switch (step) {
     case 'account':
       return null;
@@ -139,6 +164,8 @@ function Now({ step, of, say, reload, onMade }: NowProps): ComponentChildren {
       );
     case 'clock':
       return <ClockCheck state={of.clock} onDone={reload} />;
+    case 'backups':
+      return <Recovery of={of.backups} show={print} />;
     case 'link':
       return (
         <>

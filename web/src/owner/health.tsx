@@ -1,0 +1,60 @@
+//! What the box finds when it examines itself, the worst first, each with what to do; and its clock.
+
+import { get } from '../base/api';
+import type { ClockState, Finding } from '../base/contract';
+import { clock, day, t } from '../base/i18n';
+import { useLoad, useTitle } from '../ui/hooks';
+import { Button, Fault, Heading } from '../ui/parts';
+import { Page } from './app';
+import { ClockCheck } from './clock';
+import { o } from './words';
+
+export interface Examined {
+  healthy: boolean;
+  checked_at: string;
+  findings: Finding[];
+  checked: string[];
+}
+
+export function Health() {
+  useTitle(`${o('health')} · ${o('app')}`);
+  const report = useLoad(() => get<Examined>('/api/v1/admin/doctor'), []);
+  const time = useLoad(() => get<ClockState>('/api/v1/admin/clock'), []);
+  const { data } = report;
+  return (
+    <Page at="/box/health">
+      <Heading>{o('health')}</Heading>
+      <section class="panel stack" aria-live="polite">
+        {!data && !report.fault && <p class="soft">{t('state.loading')}</p>}
+        <Fault of={report.fault} />
+        {data && (
+          <>
+            <h2 class={`verdict ${data.findings.length === 0 ? 'good' : 'warn'}`}>
+              {o(data.findings.length === 0 ? 'good' : 'attention')}
+            </h2>
+            <ul class="rows">
+              {data.findings.map(one => (
+                <li key={one.id} class="row">
+                  <span class="grow">
+                    <span class={one.severity === 'error' ? 'badge act' : 'badge'}>{o(`health.${one.severity}`)}</span>
+                    <strong>{one.message}</strong>
+                    <span>{one.fix}</span>
+                  </span>
+                </li>
+              ))}
+            </ul>
+            <p class="soft">
+              {o('health.looked', { n: data.checked.length, at: `${day(data.checked_at)}, ${clock(data.checked_at)}` })}
+            </p>
+          </>
+        )}
+        <Button onClick={() => void report.reload()}>{o('health.again')}</Button>
+      </section>
+      <section class="panel stack">
+        <h2>{o('setup.clock')}</h2>
+        <Fault of={time.fault} />
+        {time.data && <ClockCheck state={time.data} onDone={time.reload} />}
+      </section>
+    </Page>
+  );
+}
