@@ -57,8 +57,8 @@ fn main() {
     let folder = tempfile::tempdir_in(disk).unwrap();
     make(folder.path(), count);
     println!("{count} messages in {CONVERSATIONS} conversations, batches of {BATCH}");
-    let child =
-        Command::new(std::env::current_exe().unwrap()).arg("--import").arg(folder.path()).stdout(Stdio::piped());
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.arg("--import").arg(folder.path()).stdout(Stdio::piped());
     let said = String::from_utf8(child.output().unwrap().stdout).unwrap();
     print!("{said}");
     let figure = |name: &str| -> f64 {
