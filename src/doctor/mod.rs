@@ -44,6 +44,7 @@ pub struct Finding {
 
 /// What a look came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Examined)]
 pub struct Report {
     /// Nothing is an error.
     pub healthy: bool,

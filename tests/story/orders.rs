@@ -91,6 +91,7 @@ async fn orders_are_carried_out_once_in_order_and_a_bad_one_blocks_nothing() {
     assert!(detail(10).contains("400 days"), "{}", detail(10));
 }
 
+// Long because each part stands on the link that the part before has left.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_box_is_linked_by_a_code_gets_another_password_and_is_shut_out() {
     let folder = tempfile::tempdir().unwrap();

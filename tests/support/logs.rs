@@ -63,10 +63,12 @@ pub(crate) fn know(body: &[u8]) {
 fn look(value: &Value) {
     match value {
         Value::Object(fields) => {
-            // The code of a refusal is no secret.
+            // The code of a refusal is no secret, and neither is that of a reason.
             let refusal = fields.contains_key("status") && fields.contains_key("title");
+            let said = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
             for (name, value) in fields {
                 match value {
+                    Value::String(text) if name == "code" && (refusal || said(text)) => {}
                     Value::String(text) if SECRETS.contains(&name.as_str()) && !refusal => note(text),
                     other => look(other),
                 }

@@ -2049,6 +2049,20 @@ export interface components {
              */
             last_seq: number;
         };
+        /** @description What a look came to. */
+        Examined: {
+            /** @description What was looked at. */
+            checked: string[];
+            /**
+             * Format: date-time
+             * @description When it was looked.
+             */
+            checked_at: string;
+            /** @description The worst first. */
+            findings: components["schemas"]["Finding"][];
+            /** @description Nothing is an error. */
+            healthy: boolean;
+        };
         /** @description Everything that the box holds about the caller. */
         Export: {
             /** @description The caller's own links of the audit trail: reports, or a moderator's acts. */
@@ -3554,7 +3568,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Report"];
+                    "application/json": components["schemas"]["Examined"];
                 };
             };
             /** @description `unauthenticated` */

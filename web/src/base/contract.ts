@@ -50,6 +50,7 @@ export type Backups = Refine<Schemas['Backups'], { items: Backup[] }>;
 export type Checked = Full<Schemas['Checked']>;
 export type RecoverySheet = Full<Schemas['RecoverySheet']>;
 export type Finding = Full<Schemas['Finding']>;
+export type Examined = Refine<Schemas['Examined'], { findings: Finding[] }>;
 export type Hold = Full<Schemas['Hold']>;
 export type ClockState = Full<Schemas['ClockState']>;
 export type Ran = Full<Schemas['Ran']>;

@@ -1,20 +1,13 @@
 //! What the box finds when it examines itself, the worst first, each with what to do; and its clock.
 
 import { get } from '../base/api';
-import type { ClockState, Finding } from '../base/contract';
+import type { ClockState, Examined } from '../base/contract';
 import { clock, day, t } from '../base/i18n';
 import { useLoad, useTitle } from '../ui/hooks';
 import { Button, Fault, Heading } from '../ui/parts';
 import { Page } from './app';
 import { ClockCheck } from './clock';
 import { o } from './words';
-
-export interface Examined {
-  healthy: boolean;
-  checked_at: string;
-  findings: Finding[];
-  checked: string[];
-}
 
 export function Health() {
   useTitle(`${o('health')} · ${o('app')}`);
