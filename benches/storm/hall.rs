@@ -13,6 +13,8 @@ use crate::http::Line;
 
 /// People at the tables, two to a match.
 pub(crate) const PLAYERS: u64 = 16;
+/// Accounts that the storm signs in with.
+pub(crate) const GUESTS: u64 = 16;
 /// Everybody's password.
 pub(crate) const PASSWORD: &str = "seven of stars";
 /// Between two moves of a match, and two messages of a person.
@@ -109,6 +111,12 @@ impl Hall {
             let line =
                 Line::from(IpAddr::V4(Ipv4Addr::new(127, 0, 2, u8::try_from(n).unwrap() + 1)), address).await.unwrap();
             players.push(Player { name, token, line, conversation: text(&opened["id"]) });
+        }
+        // Who signs in again and again ends the oldest of an account's sessions: those who play must not be among them.
+        for n in 0..GUESTS {
+            let invite = made(&mut line, "/api/v1/invites", Some(&text(&owner["access_token"])), &json!({})).await;
+            let join = json!({"token": invite["token"], "username": format!("guest{n}"), "password": PASSWORD});
+            made(&mut line, "/api/v1/invites/redeem", None, &join).await;
         }
         let mut pairs = Vec::new();
         while let (Some(one), Some(two)) = (players.pop(), players.pop()) {

@@ -106,8 +106,8 @@ async fn login(address: SocketAddr, n: u64) -> u16 {
     let phone = u8::try_from(n % PHONES).unwrap();
     let from = IpAddr::V4(Ipv4Addr::new(127, 0, 1, phone + 1));
     let body = match n % 4 {
-        0 | 1 => json!({"username": format!("player{}", n % hall::PLAYERS), "password": PASSWORD}),
-        2 => json!({"username": format!("player{}", n % hall::PLAYERS), "password": "not the password"}),
+        0 | 1 => json!({"username": format!("guest{}", n % hall::GUESTS), "password": PASSWORD}),
+        2 => json!({"username": format!("guest{}", n % hall::GUESTS), "password": "not the password"}),
         _ => json!({"username": format!("nobody{n}"), "password": PASSWORD}),
     };
     let Ok(mut line) = Line::from(from, address).await else { return 0 };
