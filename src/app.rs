@@ -18,6 +18,7 @@ use crate::base::time::Clock;
 use crate::catalog::{self, Unfit};
 use crate::chat;
 use crate::config::secrets::{self, OldVariables, Secrets};
+use crate::config::sources::Origin;
 use crate::config::{CodeSender, Config, ConfigError};
 use crate::customer;
 use crate::game;
@@ -196,8 +197,13 @@ fn gate(store: &Store) -> Result<chat::service::Gate, StartError> {
 /// The settings, with what central asked to be kept longer than they say.
 fn longer(config: Config, store: &Store) -> Result<Config, Fault> {
     let days = answers::archive_days(&store.read()?)?.unwrap_or(0);
-    let archive = config.archive.max(Duration::from_secs(u64::from(days) * 86_400));
-    Ok(Config { archive, ..config })
+    let archive = Duration::from_secs(u64::from(days) * 86_400);
+    if archive <= config.archive {
+        return Ok(config);
+    }
+    let mut said = config.said;
+    said.insert("archive_days", Origin::Central);
+    Ok(Config { archive, said, ..config })
 }
 
 /// Makes the data folder, readable by its owner alone.

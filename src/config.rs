@@ -1,17 +1,22 @@
 //! Settings, read once: flags over environment over `whotbox.toml` over defaults.
 //!
-//! Knows where each setting comes from and what it may be; nothing here acts on one. Secrets are in
+//! Knows what each setting may be; nothing here acts on one. Where each was said is in [`sources`]. Secrets are in
 //! [`secrets`]: they are files, never settings.
 
+pub mod keys;
 pub mod secrets;
+pub mod shown;
+pub mod sources;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hyper::Uri;
 use serde::Deserialize;
+
+use crate::config::sources::{Origin, Origins};
 
 /// Where the box listens when nothing else is said: every address, so that phones on its Wi-Fi reach it.
 const DEFAULT_LISTEN: &str = "0.0.0.0:8080";
@@ -91,6 +96,17 @@ pub struct Given {
     pub log_format: Option<LogFormat>,
     /// Refuse generated and weak secrets.
     pub production: Option<bool>,
+}
+
+/// Hands every field of [`Given`] to a macro.
+macro_rules! each_setting {
+    ($with:ident) => {
+        $with! {
+            data_dir listen tls tls_cert tls_key public_url open_registration origins proxies code_sender code_webhook
+            code_webhook_ca archive_days shred_minutes hold_grace_hours hold_second_moderator hold_offline_days log_days
+            verify_hours backup_dir backup_keep upstream upstream_ca log_level log_format production
+        }
+    };
 }
 
 /// How the listener is protected.
@@ -194,6 +210,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Refuse generated and weak secrets.
     pub production: bool,
+    /// Where each setting was said; what is not in it is a default.
+    pub said: Origins,
 }
 
 /// A setting that cannot be used: which, from where, and what would do.
@@ -207,6 +225,19 @@ pub enum ConfigError {
         /// The operating system's or the parser's words, with the line.
         reason: String,
     },
+    /// Something that was said is refused, and where it was said is known.
+    #[error("{origin}: {setting}: {reason}")]
+    At {
+        /// Where it was said.
+        origin: Origin,
+        /// The setting's name, as it was said.
+        setting: String,
+        /// What is wrong and what would do; never the value, which may be a secret.
+        reason: String,
+    },
+    /// More than one thing is wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<ConfigError>),
     /// A value or a combination of values is refused.
     #[error("{setting}: {reason}")]
     Setting {
@@ -226,50 +257,21 @@ pub enum ConfigError {
 }
 
 impl Given {
-    /// Reads a settings file.
-    ///
-    /// # Errors
-    /// [`ConfigError::File`] with the line, where it cannot be read or has an unknown key or a wrong value.
-    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let fail = |reason: String| ConfigError::File { path: path.to_owned(), reason };
-        let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-        toml::from_str(&text).map_err(|error| fail(error.to_string()))
-    }
-
     /// These settings, and `lower`'s where they are silent.
     #[must_use]
     pub fn over(self, lower: Self) -> Self {
         macro_rules! first {
-            ($($field:ident),*) => { Self { $($field: self.$field.or(lower.$field)),* } };
+            ($($field:ident)*) => { Self { $($field: self.$field.or(lower.$field)),* } };
         }
-        first!(
-            data_dir,
-            listen,
-            tls,
-            tls_cert,
-            tls_key,
-            public_url,
-            open_registration,
-            origins,
-            proxies,
-            code_sender,
-            code_webhook,
-            code_webhook_ca,
-            archive_days,
-            shred_minutes,
-            hold_grace_hours,
-            hold_second_moderator,
-            hold_offline_days,
-            log_days,
-            verify_hours,
-            backup_dir,
-            backup_keep,
-            upstream,
-            upstream_ca,
-            log_level,
-            log_format,
-            production
-        )
+        each_setting!(first)
+    }
+
+    /// The names of the settings that are said here.
+    pub fn said(&self) -> impl Iterator<Item = &'static str> {
+        macro_rules! names {
+            ($($field:ident)*) => { [$((stringify!($field), self.$field.is_some())),*] };
+        }
+        each_setting!(names).into_iter().filter_map(|(name, said)| said.then_some(name))
     }
 
     /// The data folder that these settings name.
@@ -285,17 +287,7 @@ impl Given {
     pub fn complete(self) -> Result<Config, ConfigError> {
         let setting = |setting, reason: &str| ConfigError::Setting { setting, reason: reason.into() };
         let data_dir = self.data_dir();
-        let tls = match (self.tls, self.tls_cert, self.tls_key) {
-            (None | Some(TlsMode::Files), Some(cert), Some(key)) => Tls::Files { cert, key },
-            (Some(TlsMode::Files), _, _) => return Err(setting("tls", "\"files\" needs tls_cert and tls_key.")),
-            (_, Some(_), None) => return Err(setting("tls_key", "A certificate needs its key: set tls_key too.")),
-            (_, None, Some(_)) => return Err(setting("tls_cert", "A key needs its certificate: set tls_cert too.")),
-            (Some(TlsMode::SelfSigned), None, None) => Tls::SelfSigned,
-            (Some(_), Some(_), Some(_)) => {
-                return Err(setting("tls", "With tls_cert and tls_key it must be \"files\"."));
-            }
-            (None | Some(TlsMode::Off), None, None) => Tls::Off,
-        };
+        let tls = protection(self.tls, self.tls_cert, self.tls_key)?;
         let listen = match self.listen {
             Some(listen) if listen.is_empty() => return Err(setting("listen", "Give at least one address.")),
             Some(listen) => listen,
@@ -308,6 +300,12 @@ impl Given {
         }
         if self.proxies.iter().flatten().any(|proxy| !proxy.is_loopback()) {
             return Err(setting("proxies", "Only loopback addresses can be trusted to name the client."));
+        }
+        if self.origins.iter().flatten().any(|origin| !is_origin(origin)) {
+            return Err(setting(
+                "origins",
+                "An origin is https://host or http://host:port, without a slash at its end.",
+            ));
         }
         let days = |days: u32| Duration::from_secs(u64::from(days) * 24 * 3600);
         let archive_days = self.archive_days.unwrap_or(DEFAULT_ARCHIVE_DAYS);
@@ -346,8 +344,31 @@ impl Given {
             log_level: self.log_level.unwrap_or_else(|| "info".into()),
             log_format: self.log_format.unwrap_or(LogFormat::Text),
             production: self.production.unwrap_or(false),
+            said: Origins::default(),
         })
     }
+}
+
+/// How the listener is protected: a certificate and its key go together, and say `files`.
+fn protection(mode: Option<TlsMode>, cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<Tls, ConfigError> {
+    let setting = |setting, reason: &str| ConfigError::Setting { setting, reason: reason.into() };
+    Ok(match (mode, cert, key) {
+        (None | Some(TlsMode::Files), Some(cert), Some(key)) => Tls::Files { cert, key },
+        (Some(TlsMode::Files), _, _) => return Err(setting("tls", "\"files\" needs tls_cert and tls_key.")),
+        (_, Some(_), None) => return Err(setting("tls_key", "A certificate needs its key: set tls_key too.")),
+        (_, None, Some(_)) => return Err(setting("tls_cert", "A key needs its certificate: set tls_cert too.")),
+        (Some(TlsMode::SelfSigned), None, None) => Tls::SelfSigned,
+        (Some(_), Some(_), Some(_)) => {
+            return Err(setting("tls", "With tls_cert and tls_key it must be \"files\"."));
+        }
+        (None | Some(TlsMode::Off), None, None) => Tls::Off,
+    })
+}
+
+/// Whether a page's origin can look like this: scheme and host, nothing after it.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@']))
 }
 
 /// Where codes are posted, if they are.
@@ -394,12 +415,6 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_named_with_its_line() {
-        let error = file("listen = [\"0.0.0.0:80\"]\nlisten_on = 3\n").unwrap_err().to_string();
-        assert!(error.contains("line 2") && error.contains("listen_on"), "{error}");
-    }
-
-    #[test]
     fn the_higher_source_wins_and_the_lower_fills_in() {
         let high = file("open_registration = true").unwrap();
         let low = file("open_registration = false\narchive_days = 30").unwrap();
@@ -417,6 +432,8 @@ mod tests {
             "listen = []",
             "archive_days = 0",
             "public_url = \"box\"",
+            "origins = [\"https://owner.example/\"]",
+            "origins = [\"owner.example\"]",
         ] {
             assert!(file(text).unwrap().complete().is_err(), "{text}");
         }

@@ -86,7 +86,7 @@ fn the_sample_settings_name_every_setting() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(whotbox::config::FILE_NAME);
     fs::write(&file, said.collect::<Vec<_>>().join("\n")).unwrap();
-    let given = format!("{:?}", whotbox::config::Given::from_file(&file).unwrap());
+    let given = format!("{:?}", whotbox::config::sources::Layer::of_file(&file).unwrap().given);
     assert!(!given.contains(": None"), "the sample leaves out a setting: {given}");
 }
 

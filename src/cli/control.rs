@@ -34,6 +34,8 @@ pub enum Request {
     Status,
     /// What is wrong with it.
     Doctor,
+    /// The settings that it was started with.
+    Settings,
     /// Make this box's login at central.
     Enroll {
         /// Central's operator's login.
@@ -176,6 +178,7 @@ pub async fn perform(app: &Arc<App>, link: &Arc<Link>, request: Request) -> Resu
         Request::Doctor => {
             serde_json::to_value(examine(app, link)).map_err(|error| Failure::failed(error, "Report this."))
         }
+        Request::Settings => Ok(json!(app.config.shown())),
         Request::EnrollByCode { code } => {
             let enrolled =
                 enrol::enrol_by_code(app, link, &Secret::new(code)).await.map_err(|error| not_enrolled(&error))?;

@@ -1,5 +1,6 @@
 //! The command line: its commands, their flags, and the settings that flags and environment give.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -8,7 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::cli::backup::BackupCommand;
 use crate::cli::moving::{ExportArgs, ImportArgs};
 use crate::cli::replay::ReplayArgs;
-use crate::config::{FILE_NAME, Given, LogFormat, TlsMode};
+use crate::config::sources::Layer;
+use crate::config::{ConfigError, FILE_NAME, Given, LogFormat, TlsMode};
 
 /// The Whot box: live two-player Nigerian Whot, chat and accounts on one small machine.
 #[derive(Debug, Parser)]
@@ -21,7 +23,7 @@ use crate::config::{FILE_NAME, Given, LogFormat, TlsMode};
                   whotbox --listen 0.0.0.0:80 --data-dir /var/lib/whotbox\n  whotbox status\n  \
                   whotbox user add mama-put --role distributor --alias 'Mama Put'\n  \
                   whotbox upstream migrate --admin-url postgres://owner@db.example/central",
-    after_help = "Each flag may also be set as WHOTBOX_… in the environment or in whotbox.toml."
+    after_help = "Every setting may stand in whotbox.toml or in the environment as WHOTBOX_…: whotbox config show."
 )]
 pub struct Cli {
     /// The settings.
@@ -51,6 +53,9 @@ pub enum Command {
         #[arg(long)]
         fix: bool,
     },
+    /// Show the settings, or check them.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Look after accounts from the console of the box.
     #[command(subcommand)]
     User(UserCommand),
@@ -78,6 +83,25 @@ pub enum Command {
     Export(ExportArgs),
     /// Check a finished match's proof, or run rule vectors.
     Replay(ReplayArgs),
+}
+
+/// `config …`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print every setting, as it would be for a start from here; passwords are left out.
+    Show {
+        /// Say where each was said.
+        #[arg(long)]
+        origin: bool,
+        /// Ask the running box for the settings that it was started with.
+        #[arg(long)]
+        running: bool,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Look for everything that would stop a start: settings, files that they name, secrets. Changes nothing.
+    Check(Output),
 }
 
 /// `sync …`.
@@ -283,111 +307,47 @@ pub struct CentralArgs {
     pub admin_password_file: Option<PathBuf>,
 }
 
-/// Settings that can be given as flags or `WHOTBOX_…` variables.
+/// Settings that can be given as flags. Every setting has a variable too; those are read with the settings.
 #[derive(Debug, Args)]
 pub struct Flags {
     /// Folder of the store, keys and certificate [default: ./data].
-    #[arg(
-        long,
-        global = true,
-        hide_env = true,
-        hide_possible_values = true,
-        env = "WHOTBOX_DATA_DIR",
-        value_name = "DIR"
-    )]
+    #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Settings file [default: whotbox.toml here, if there is one].
-    #[arg(
-        long,
-        global = true,
-        hide_env = true,
-        hide_possible_values = true,
-        env = "WHOTBOX_CONFIG",
-        value_name = "FILE"
-    )]
+    #[arg(long, global = true, hide_env = true, env = "WHOTBOX_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Addresses to listen on [default: 0.0.0.0:8080].
-    #[arg(
-        long,
-        global = true,
-        hide_env = true,
-        hide_possible_values = true,
-        env = "WHOTBOX_LISTEN",
-        value_delimiter = ',',
-        value_name = "ADDR"
-    )]
+    #[arg(long, global = true, value_delimiter = ',', value_name = "ADDR")]
     pub listen: Vec<SocketAddr>,
     /// Protect the listener: off or self-signed.
-    #[arg(long, global = true, hide_env = true, hide_possible_values = true, env = "WHOTBOX_TLS")]
+    #[arg(long, global = true, hide_possible_values = true)]
     pub tls: Option<TlsFlag>,
     /// Certificate chain, PEM.
-    #[arg(
-        long,
-        global = true,
-        hide_env = true,
-        hide_possible_values = true,
-        env = "WHOTBOX_TLS_CERT",
-        value_name = "FILE"
-    )]
+    #[arg(long, global = true, value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
     /// Its private key, PEM.
-    #[arg(
-        long,
-        global = true,
-        hide_env = true,
-        hide_possible_values = true,
-        env = "WHOTBOX_TLS_KEY",
-        value_name = "FILE"
-    )]
+    #[arg(long, global = true, value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
     /// The address that join links carry, if not the one people came to.
-    #[arg(
-        long,
-        global = true,
-        hide_env = true,
-        hide_possible_values = true,
-        env = "WHOTBOX_PUBLIC_URL",
-        value_name = "URL"
-    )]
+    #[arg(long, global = true, value_name = "URL")]
     pub public_url: Option<String>,
     /// Let anyone register without an invite.
-    #[arg(long, global = true, hide_env = true, hide_possible_values = true, value_name = "BOOL", env = "WHOTBOX_OPEN_REGISTRATION", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, global = true, hide_possible_values = true, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub open_registration: Option<bool>,
     /// Central's PostgreSQL with the box's login, if not enrolled by command.
-    #[arg(
-        long,
-        global = true,
-        hide_env = true,
-        hide_possible_values = true,
-        env = "WHOTBOX_UPSTREAM",
-        value_name = "URL"
-    )]
+    #[arg(long, global = true, value_name = "URL")]
     pub upstream: Option<String>,
     /// A private CA of central's, PEM.
-    #[arg(
-        long,
-        global = true,
-        hide_env = true,
-        hide_possible_values = true,
-        env = "WHOTBOX_UPSTREAM_CA",
-        value_name = "FILE"
-    )]
+    #[arg(long, global = true, value_name = "FILE")]
     pub upstream_ca: Option<PathBuf>,
-    /// Refuse generated, default and weak secrets.
-    #[arg(long, global = true, hide_env = true, hide_possible_values = true, value_name = "BOOL", env = "WHOTBOX_PRODUCTION", num_args = 0..=1, default_missing_value = "true")]
+    /// Refuse generated, default, short and shared secrets, and those that others can read.
+    #[arg(long, global = true, hide_possible_values = true, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub production: Option<bool>,
     /// What to log: error, warn, info, debug, or a filter.
-    #[arg(
-        long,
-        global = true,
-        hide_env = true,
-        hide_possible_values = true,
-        env = "WHOTBOX_LOG",
-        value_name = "FILTER"
-    )]
+    #[arg(long, global = true, value_name = "FILTER")]
     pub log_level: Option<String>,
     /// How to log: text or json.
-    #[arg(long, global = true, hide_env = true, hide_possible_values = true, env = "WHOTBOX_LOG_FORMAT")]
+    #[arg(long, global = true, hide_possible_values = true)]
     pub log_format: Option<LogFlag>,
 }
 
@@ -410,16 +370,19 @@ pub enum LogFlag {
 }
 
 impl Flags {
-    /// The settings of flags and environment over those of the settings file.
+    /// The settings of flags over those of the environment over those of the settings file.
     ///
     /// # Errors
-    /// [`crate::config::ConfigError`] for a settings file that cannot be used.
-    pub fn given(self) -> Result<Given, crate::config::ConfigError> {
+    /// [`ConfigError`] for everything in the environment and the settings file that cannot be used.
+    pub fn layer(self) -> Result<Layer, ConfigError> {
         let file = match &self.config {
-            Some(path) => Given::from_file(path)?,
-            None if PathBuf::from(FILE_NAME).exists() => Given::from_file(FILE_NAME.as_ref())?,
-            None => Given::default(),
+            Some(path) => Layer::of_file(path)?,
+            None if PathBuf::from(FILE_NAME).exists() => Layer::of_file(FILE_NAME.as_ref())?,
+            None => Layer::default(),
         };
+        let text = |text: OsString| text.to_string_lossy().into_owned();
+        let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+        let environment = Layer::of_environment(variables)?;
         let flags = Given {
             data_dir: self.data_dir,
             listen: (!self.listen.is_empty()).then_some(self.listen),
@@ -441,6 +404,6 @@ impl Flags {
             }),
             ..Given::default()
         };
-        Ok(flags.over(file))
+        Ok(Layer::of_flags(flags).over(environment).over(file))
     }
 }

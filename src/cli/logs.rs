@@ -21,3 +21,9 @@ pub fn start(level: &str, format: LogFormat) {
         tracing::warn!(filter = level, "this log filter cannot be read; info is used");
     }
 }
+
+/// Whether a log filter can be read.
+#[must_use]
+pub fn is_filter(level: &str) -> bool {
+    EnvFilter::try_new(level).is_ok()
+}

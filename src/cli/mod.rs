@@ -6,6 +6,7 @@
 pub mod backup;
 pub mod banner;
 pub mod chat;
+pub mod config;
 pub mod control;
 pub mod doctor;
 pub mod flags;
@@ -37,6 +38,7 @@ use crate::cli::flags::{
 use crate::cli::sync::SyncRequest;
 use crate::config::Config;
 use crate::config::secrets::OldVariables;
+use crate::config::sources::Layer;
 use crate::upstream::Link;
 
 /// Runs the command line of this process.
@@ -68,8 +70,11 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             Err(error) => Err(Failure::failed(error, "Check the file's name and whether it can be read.")),
         };
     }
-    let usage = |error: crate::config::ConfigError| Failure::usage(error, "Correct the setting and run it again.");
-    let config = cli.flags.given().map_err(usage)?.complete().map_err(usage)?;
+    let settings = cli.flags.layer().and_then(Layer::complete);
+    if let Some(Command::Config(command)) = cli.command {
+        return config::run(settings, command).await;
+    }
+    let config = settings.map_err(|error| config::wrong(&error))?;
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::serve(config).await,
         Command::Init(args) => init(config, &args).await,
@@ -93,7 +98,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Import(args) => moving::import(&config, &args).await,
         Command::Export(args) => moving::run_export(&config, args).await,
-        Command::Replay(_) => Ok(()),
+        Command::Replay(_) | Command::Config(_) => Ok(()),
     }
 }
 

@@ -35,6 +35,7 @@ pub async fn perform(app: &App, request: Request) -> Result<Value, Failure> {
         }
         Request::Status
         | Request::Doctor
+        | Request::Settings
         | Request::Enroll { .. }
         | Request::Sync { .. }
         | Request::Backup { .. }
