@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::config::shown::Shown;
 use crate::doctor::{Report, examine};
 use crate::http::identity::refused;
 use crate::http::metrics::Metrics;
@@ -51,6 +52,13 @@ pub struct Ready {
     websockets: u64,
 }
 
+/// `GET /api/v1/admin/settings`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SettingsReply {
+    /// Every setting, without passwords.
+    settings: Vec<Shown>,
+}
+
 /// The table.
 #[must_use]
 pub fn resource(operations: &Operations) -> Resource {
@@ -66,6 +74,9 @@ pub fn resource(operations: &Operations) -> Resource {
             get("/api/v1/admin/doctor", "What is wrong with the box, and what to do about it.")
                 .reply::<Report>(200)
                 .to(operations, doctor),
+            get("/api/v1/admin/settings", "The settings that the box was started with, and where each was said.")
+                .reply::<SettingsReply>(200)
+                .to(operations, settings),
             post("/api/v1/admin/replication/sync", "Go on sending now.").empty(202).to(operations, sync_now),
         ],
     )
@@ -108,6 +119,11 @@ async fn doctor(operations: Operations, req: Req) -> Result<Response, Problem> {
     // It reads the whole audit trail, and the disk.
     let report = tokio::task::spawn_blocking(move || examine(&app, &link)).await;
     Ok(reply::ok(&report.map_err(|error| Problem::internal(&error))?))
+}
+
+async fn settings(operations: Operations, req: Req) -> Result<Response, Problem> {
+    auth::settled(&operations.app, &req)?.admin().map_err(auth::denied)?;
+    Ok(reply::ok(&SettingsReply { settings: operations.app.config.shown() }))
 }
 
 async fn sync_now(operations: Operations, req: Req) -> Result<Response, Problem> {

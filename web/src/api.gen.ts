@@ -385,6 +385,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The settings that the box was started with, and where each was said. */
+        get: operations["get_admin_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/users": {
         parameters: {
             query?: never;
@@ -2811,11 +2828,27 @@ export interface components {
             token_type: string;
             user: components["schemas"]["User"];
         };
+        /** @description `GET /api/v1/admin/settings`. */
+        SettingsReply: {
+            /** @description Every setting, without passwords. */
+            settings: components["schemas"]["Shown"][];
+        };
         /**
          * @description How bad a finding is.
          * @enum {string}
          */
         Severity: "error" | "warning" | "note";
+        /** @description One setting. */
+        Shown: {
+            /** @description Its name in `whotbox.toml`. */
+            name: string;
+            /** @description Which flag, variable, or file and line. */
+            place?: string | null;
+            /** @description `flag`, `environment`, `file`, `central` or `default`: who said it. */
+            source: string;
+            /** @description Its value; null where there is none. */
+            value: unknown;
+        };
         /** @description A line of the leaderboard. */
         Standing: {
             /**
@@ -4880,6 +4913,44 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_admin_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsReply"];
+                };
             };
             /** @description `unauthenticated` */
             401: {
