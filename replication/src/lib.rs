@@ -53,4 +53,4 @@ pub mod upstream;
 mod work;
 
 /// The schema version of this program: the number of its last migration.
-pub const SCHEMA: i64 = 8;
+pub const SCHEMA: i64 = 9;

@@ -10,7 +10,9 @@ use uuid::Uuid;
 use crate::digest::{self, Digester};
 use crate::error::Error;
 use crate::row::{Batch, Cursor, Lane, Refusal, Row, Slice, Table, Value};
-use crate::upstream::{Applied, AuditHead, Directive, Greeting, Listing, Positions, Range, Report, Sum, Upstream};
+use crate::upstream::{
+    Among, Applied, AuditHead, Directive, Greeting, Listing, Positions, Range, Report, Sums, Upstream,
+};
 use crate::work::Work;
 
 /// A fault that the next call of [`Memory::apply`](Upstream::apply) or `replace` meets.
@@ -177,6 +179,11 @@ impl State {
         self.cursors.get(&(box_id, lane)).copied().ok_or_else(missing)
     }
 
+    fn positions(&self, box_id: Uuid) -> Result<Positions, Error> {
+        let (urgent, bulk) = (self.cursor(box_id, Lane::Urgent)?, self.cursor(box_id, Lane::Bulk)?);
+        Ok(Positions { epoch: bulk.epoch, urgent: urgent.seq, bulk: bulk.seq })
+    }
+
     fn rows(&mut self, box_id: Uuid, table: &Table) -> &mut Rows {
         self.tables.entry((box_id, table.full_name())).or_default()
     }
@@ -220,27 +227,27 @@ impl Upstream for Memory {
         Ok(issued.take(usize::try_from(most).unwrap_or(usize::MAX)).cloned().collect())
     }
 
-    async fn sum(&self, table: &'static Table, range: Range<'_>) -> Result<Sum, Error> {
-        let Listing { at, rows } = self.list(table, range, None, u32::MAX).await?;
-        let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        Ok(Sum { at, rows: count, digest: digest::range(rows.into_iter().map(|(_id, digest)| digest)) })
+    async fn sums(&self, table: &'static Table, ranges: &[Range<'_>]) -> Result<Sums, Error> {
+        let at = self.enter()?.positions(self.box_id)?;
+        let mut sums = Vec::new();
+        for range in ranges {
+            let Listing { rows, .. } = self.list(table, Among::Ranges(&[*range]), u32::MAX).await?;
+            let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+            sums.push((count, digest::range(rows.into_iter().map(|(_id, digest)| digest))));
+        }
+        Ok(Sums { at, ranges: sums })
     }
 
-    async fn list(
-        &self,
-        table: &'static Table,
-        range: Range<'_>,
-        only: Option<&[String]>,
-        most: u32,
-    ) -> Result<Listing, Error> {
+    async fn list(&self, table: &'static Table, among: Among<'_>, most: u32) -> Result<Listing, Error> {
         let mut state = self.enter()?;
-        let (urgent, bulk) = (state.cursor(self.box_id, Lane::Urgent)?, state.cursor(self.box_id, Lane::Bulk)?);
-        let at = Positions { epoch: bulk.epoch, urgent: urgent.seq, bulk: bulk.seq };
+        let at = state.positions(self.box_id)?;
         let digester = Digester::new(table);
-        let wanted = |id: &str| {
-            range.after.is_none_or(|after| id > after)
-                && range.upto.is_none_or(|upto| id <= upto)
-                && only.is_none_or(|only| only.iter().any(|one| one == id))
+        let within = |id: &str, range: &Range<'_>| {
+            range.after.is_none_or(|after| id > after) && range.upto.is_none_or(|upto| id <= upto)
+        };
+        let wanted = |id: &str| match among {
+            Among::Ranges(ranges) => ranges.iter().any(|range| within(id, range)),
+            Among::Ids(only) => only.iter().any(|one| one == id),
         };
         let held = state.rows(self.box_id, table).iter().filter(|(id, _values)| wanted(id));
         let rows = held

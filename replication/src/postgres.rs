@@ -19,11 +19,16 @@ use crate::error::{Error, Moment, explain, lacks_schema, refuses_data, sort, sta
 use crate::row::{Batch, Cursor, Lane, Refusal, Slice, Table};
 use crate::session::{Session, Step};
 use crate::settings::Settings;
-use crate::upstream::{Applied, AuditHead, Directive, Greeting, Listing, Positions, Range, Report, Sum, Upstream};
+use crate::upstream::{
+    Among, Applied, AuditHead, Directive, Greeting, Listing, Positions, Range, Report, Sums, Upstream,
+};
 use crate::work::Work;
 
 /// The lowest schema of central that this program can work with.
 const NEEDS: i64 = 8;
+
+/// From this schema on central compares many ranges in one walk.
+const HAS_RANGES: i64 = 9;
 
 /// The answers to one pipelined transaction.
 type Answers<'a> = Pin<Box<dyn Future<Output = Vec<Result<(), tokio_postgres::Error>>> + Send + 'a>>;
@@ -62,8 +67,9 @@ impl Postgres {
         if let Some(session) = open.as_ref().filter(|session| !session.client.is_closed()) {
             return Ok(Arc::clone(session));
         }
-        let session = Arc::new(Session::open(&self.settings).await?);
-        self.in_time(Moment::Before, check_versions(&session)).await??;
+        let mut session = Session::open(&self.settings).await?;
+        session.central = self.in_time(Moment::Before, check_versions(&session)).await??;
+        let session = Arc::new(session);
         *open = Some(Arc::clone(&session));
         Ok(session)
     }
@@ -168,6 +174,63 @@ impl Postgres {
     }
 }
 
+/// The ends of ranges, as central takes them.
+fn edges<'a>(ranges: &[Range<'a>]) -> Vec<Param<'a>> {
+    let afters: Vec<Option<&str>> = ranges.iter().map(|range| range.after).collect();
+    let uptos: Vec<Option<&str>> = ranges.iter().map(|range| range.upto).collect();
+    vec![Box::new(afters), Box::new(uptos)]
+}
+
+/// Digests.
+impl Postgres {
+    async fn listing(
+        &self,
+        table: &'static Table,
+        verb: &str,
+        arguments: &str,
+        params: Vec<Param<'_>>,
+    ) -> Result<Listing, Error> {
+        let text = format!(
+            "select p.epoch, p.urgent, p.bulk, l.ids, l.digests
+               from \"{}\".\"{verb}_{}\"({arguments}) l, replication.positions() p",
+            table.schema, table.name
+        );
+        let read = |row: &tokio_postgres::Row| {
+            Ok((positions(row)?, row.try_get::<_, Vec<String>>(3)?, row.try_get::<_, Vec<Vec<u8>>>(4)?))
+        };
+        let (at, ids, digests) = self.ask(&text, params, read).await?;
+        let digests: Result<Vec<Digest>, Error> = digests.into_iter().map(whole).collect();
+        Ok(Listing { at, rows: ids.into_iter().zip(digests?).collect() })
+    }
+
+    async fn list_range(
+        &self,
+        table: &'static Table,
+        range: Range<'_>,
+        only: Option<&[String]>,
+        most: u32,
+    ) -> Result<Listing, Error> {
+        let params: Vec<Param<'_>> =
+            vec![Box::new(range.after), Box::new(range.upto), Box::new(only), Box::new(i64::from(most))];
+        self.listing(table, "list", "$1, $2, $3, $4", params).await
+    }
+
+    /// At a central of before, which answers for one range at a time.
+    async fn sums_one_by_one(&self, table: &'static Table, ranges: &[Range<'_>]) -> Result<Sums, Error> {
+        let read = |row: &tokio_postgres::Row| positions(row);
+        let at = self.ask("select epoch, urgent, bulk from replication.positions()", Vec::new(), read).await?;
+        let text = format!("select rows, digest from \"{}\".\"sum_{}\"($1, $2)", table.schema, table.name);
+        let mut sums = Vec::new();
+        for range in ranges {
+            let params: Vec<Param<'_>> = vec![Box::new(range.after), Box::new(range.upto)];
+            let read = |row: &tokio_postgres::Row| Ok((row.try_get::<_, i64>(0)?, row.try_get::<_, Vec<u8>>(1)?));
+            let (rows, digest) = self.ask(&text, params, read).await?;
+            sums.push((rows, whole(digest)?));
+        }
+        Ok(Sums { at, ranges: sums })
+    }
+}
+
 impl Upstream for Postgres {
     async fn contact(&self, report: &Report) -> Result<Greeting, Error> {
         let params: Vec<Param<'_>> = vec![
@@ -222,39 +285,47 @@ impl Upstream for Postgres {
         Ok(all.map(|(((seq, kind), arguments), issued_by)| Directive { seq, kind, arguments, issued_by }).collect())
     }
 
-    async fn sum(&self, table: &'static Table, range: Range<'_>) -> Result<Sum, Error> {
+    async fn sums(&self, table: &'static Table, ranges: &[Range<'_>]) -> Result<Sums, Error> {
+        if self.session().await?.central < HAS_RANGES {
+            return self.sums_one_by_one(table, ranges).await;
+        }
         let text = format!(
-            "select p.epoch, p.urgent, p.bulk, s.rows, s.digest
-               from \"{}\".\"sum_{}\"($1, $2) s, replication.positions() p",
+            "select p.epoch, p.urgent, p.bulk, s.rows, s.digests
+               from \"{}\".\"sums_{}\"($1, $2) s, replication.positions() p",
             table.schema, table.name
         );
-        let params: Vec<Param<'_>> = vec![Box::new(range.after), Box::new(range.upto)];
-        let read =
-            |row: &tokio_postgres::Row| Ok((positions(row)?, row.try_get::<_, i64>(3)?, row.try_get::<_, Vec<u8>>(4)?));
-        let (at, rows, digest) = self.ask(&text, params, read).await?;
-        Ok(Sum { at, rows, digest: whole(digest)? })
+        let read = |row: &tokio_postgres::Row| {
+            Ok((positions(row)?, row.try_get::<_, Option<Vec<i64>>>(3)?, row.try_get::<_, Option<Vec<Vec<u8>>>>(4)?))
+        };
+        let (at, rows, digests) = self.ask(&text, edges(ranges), read).await?;
+        let digests: Result<Vec<Digest>, Error> = digests.unwrap_or_default().into_iter().map(whole).collect();
+        let sums: Vec<(i64, Digest)> = rows.unwrap_or_default().into_iter().zip(digests?).collect();
+        if sums.len() != ranges.len() {
+            return Err(Error::Broken { reason: "sums of other ranges".to_owned() });
+        }
+        Ok(Sums { at, ranges: sums })
     }
 
-    async fn list(
-        &self,
-        table: &'static Table,
-        range: Range<'_>,
-        only: Option<&[String]>,
-        most: u32,
-    ) -> Result<Listing, Error> {
-        let text = format!(
-            "select p.epoch, p.urgent, p.bulk, l.ids, l.digests
-               from \"{}\".\"list_{}\"($1, $2, $3, $4) l, replication.positions() p",
-            table.schema, table.name
-        );
-        let params: Vec<Param<'_>> =
-            vec![Box::new(range.after), Box::new(range.upto), Box::new(only), Box::new(i64::from(most))];
-        let read = |row: &tokio_postgres::Row| {
-            Ok((positions(row)?, row.try_get::<_, Vec<String>>(3)?, row.try_get::<_, Vec<Vec<u8>>>(4)?))
-        };
-        let (at, ids, digests) = self.ask(&text, params, read).await?;
-        let digests: Result<Vec<Digest>, Error> = digests.into_iter().map(whole).collect();
-        Ok(Listing { at, rows: ids.into_iter().zip(digests?).collect() })
+    async fn list(&self, table: &'static Table, among: Among<'_>, most: u32) -> Result<Listing, Error> {
+        match among {
+            Among::Ids(only) => self.list_range(table, Range::default(), Some(only), most).await,
+            Among::Ranges(ranges) if self.session().await?.central < HAS_RANGES => {
+                let mut listing = Listing { at: self.sums_one_by_one(table, &[]).await?.at, rows: Vec::new() };
+                for range in ranges {
+                    let left = most.saturating_sub(u32::try_from(listing.rows.len()).unwrap_or(u32::MAX));
+                    if left == 0 {
+                        break;
+                    }
+                    listing.rows.extend(self.list_range(table, *range, None, left).await?.rows);
+                }
+                Ok(listing)
+            }
+            Among::Ranges(ranges) => {
+                let mut params = edges(ranges);
+                params.push(Box::new(i64::from(most)));
+                self.listing(table, "lists", "$1, $2, $3", params).await
+            }
+        }
     }
 
     async fn audit_head(&self) -> Result<AuditHead, Error> {
@@ -287,8 +358,8 @@ fn verdict(answers: Vec<Result<(), tokio_postgres::Error>>) -> Result<Outcome, E
     }
 }
 
-/// Whether this program and central understand each other.
-pub(crate) async fn check_versions(session: &Session) -> Result<(), Error> {
+/// Whether this program and central understand each other; central's schema version.
+pub(crate) async fn check_versions(session: &Session) -> Result<i64, Error> {
     let row = match session.row("select current, oldest from replication.schema()", &[]).await {
         Ok(row) => row,
         Err(error) if lacks_schema(&error) => return Err(Error::SchemaTooOld { central: 0, needs: NEEDS }),
@@ -303,5 +374,5 @@ pub(crate) async fn check_versions(session: &Session) -> Result<(), Error> {
     if SCHEMA < oldest {
         return Err(Error::SchemaTooNew { central: oldest, ours: SCHEMA });
     }
-    Ok(())
+    Ok(central)
 }

@@ -20,6 +20,8 @@ use crate::settings::{Settings, Tls};
 /// An open connection. Dropping it closes the socket, whatever is in flight.
 pub(crate) struct Session {
     pub(crate) client: Client,
+    /// Central's schema version, once it has said it.
+    pub(crate) central: i64,
     statements: Mutex<HashMap<String, Statement>>,
     driver: JoinHandle<()>,
 }
@@ -55,7 +57,7 @@ impl Session {
                     (client, tokio::spawn(finish(connection)))
                 }
             };
-            Ok(Self { client, statements: Mutex::default(), driver })
+            Ok(Self { client, central: 0, statements: Mutex::default(), driver })
         };
         match timeout(settings.limits.connect, opening).await {
             Ok(opened) => opened.map_err(|error| sort(&error, Moment::Before)),

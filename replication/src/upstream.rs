@@ -83,18 +83,25 @@ pub struct Positions {
     pub bulk: i64,
 }
 
-/// What central holds in a range, in short.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sum {
+/// What central holds in each of some ranges, in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sums {
     /// Where the lanes stood.
     pub at: Positions,
-    /// How many rows.
-    pub rows: i64,
-    /// [`crate::digest::range`] of them.
-    pub digest: Digest,
+    /// For each range how many rows, and [`crate::digest::range`] of them.
+    pub ranges: Vec<(i64, Digest)>,
 }
 
-/// What central holds in a range, row by row.
+/// Rows of a table.
+#[derive(Clone, Copy, Debug)]
+pub enum Among<'a> {
+    /// Those of ranges that are in order and apart.
+    Ranges(&'a [Range<'a>]),
+    /// Those of these ids.
+    Ids(&'a [String]),
+}
+
+/// What central holds, row by row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
     /// Where the lanes stood.
@@ -147,21 +154,20 @@ pub trait Upstream: Send + Sync {
     /// Whatever keeps us from talking.
     fn directives(&self, after: i64, most: u32) -> impl Future<Output = Result<Vec<Directive>, Error>> + Send;
 
-    /// The digest of what central holds of this box in a range.
+    /// The digests of what central holds of this box in ranges that are in order and apart. Central walks the table once for all of them.
     ///
     /// # Errors
     /// Whatever keeps us from talking.
-    fn sum(&self, table: &'static Table, range: Range<'_>) -> impl Future<Output = Result<Sum, Error>> + Send;
+    fn sums(&self, table: &'static Table, ranges: &[Range<'_>]) -> impl Future<Output = Result<Sums, Error>> + Send;
 
-    /// The digests of the first `most` rows in a range, of `only` these ids if any are given.
+    /// The digests of the first `most` of some rows.
     ///
     /// # Errors
     /// Whatever keeps us from talking.
     fn list(
         &self,
         table: &'static Table,
-        range: Range<'_>,
-        only: Option<&[String]>,
+        among: Among<'_>,
         most: u32,
     ) -> impl Future<Output = Result<Listing, Error>> + Send;
 

@@ -1,8 +1,8 @@
 //! Comparing: whether central holds exactly what this box holds, found by digests while both go on, and mending what differs.
 //!
 //! ```text
-//!   for each stretch of ids    central's digest ─ equal to ours? ─ yes: the next
-//!                                                └ no: row by row ─▶ suspects
+//!   for many stretches of ids  central's digests ─ equal to ours? ─ yes: the next
+//!                                                 └ no: row by row ─▶ suspects
 //!   for each suspect           central's row digest and cursors, THEN our row and our log:
 //!                                equal ─▶ it was only in motion
 //!                                a log entry above the cursor ─▶ still in motion, asked again
@@ -17,7 +17,7 @@ use std::time::Duration;
 use replication::digest::{self, Digest, Digester};
 use replication::error::Error;
 use replication::row::{Lane, Row};
-use replication::upstream::{Positions, Range, Upstream};
+use replication::upstream::{Among, Positions, Range, Upstream};
 
 use crate::store::change::entries_after;
 use crate::store::fault::Fault;
@@ -29,11 +29,13 @@ use crate::store::writer::Store;
 use crate::store::{dead, meta, relog};
 use crate::upstream::batch::signed;
 use crate::upstream::sender::backlog;
-use crate::upstream::walk::{Walk, stored};
+use crate::upstream::walk::{Mark, Walk, stored};
 
-/// Rows of one stretch. Central walks all of the box's rows for each, because row-level security lets no range of texts reach the
-/// index; so there are few stretches, and only digests of a stretch are in memory, some 100 bytes a row.
-const STRETCH: usize = 20_000;
+/// Rows of one stretch: what is listed row by row, and what is in memory at once, some 100 bytes a row.
+const STRETCH: usize = 2000;
+/// Stretches that are asked for together. Central walks all of the box's rows in a table for each question, because row-level security
+/// lets no range of texts reach the index; so there are few questions, each answered well within the time for an answer.
+const STRETCHES: usize = 100;
 /// Rows read at once.
 const PAGE: usize = 1000;
 /// Suspects looked at together.
@@ -130,6 +132,49 @@ pub struct Verifier<'a, U> {
     found: Outcome,
 }
 
+/// Rows that are listed at once.
+const LISTED: u32 = 20_000;
+
+/// Rows of the box one behind the other, and their digest.
+struct Stretch {
+    /// Where a walk sees them again.
+    mark: Mark,
+    rows: u64,
+    digest: Digest,
+    /// They lie above this id …
+    after: Option<String>,
+    /// … and up to this one.
+    upto: Option<String>,
+}
+
+impl Stretch {
+    fn range(&self) -> Range<'_> {
+        Range { after: self.after.as_deref(), upto: self.upto.as_deref() }
+    }
+
+    /// What of it lies above an id.
+    fn above<'a>(&'a self, id: Option<&'a str>) -> Option<Range<'a>> {
+        let Range { after, upto } = self.range();
+        let ends = upto.is_some_and(|upto| id.is_some_and(|id| upto <= id));
+        (!ends).then(|| Range { after: after.max(id), upto })
+    }
+}
+
+/// What central has listed of the stretches that differ.
+struct Listed {
+    /// The stretch that comes next.
+    at: usize,
+    /// Rows of it and of those behind it.
+    ids: Vec<(String, Digest)>,
+}
+
+impl Listed {
+    fn up_to(&mut self, id: Option<&str>) -> Vec<(String, Digest)> {
+        let end = id.map_or(self.ids.len(), |id| self.ids.partition_point(|(listed, _)| listed.as_str() <= id));
+        self.ids.drain(..end).collect()
+    }
+}
+
 /// A table that is compared, and the digester of its rows.
 struct Side<'a> {
     info: &'a TableInfo,
@@ -154,17 +199,32 @@ impl<'a, U: Upstream> Verifier<'a, U> {
             let mut walk = Walk::new(&self.store.read()?, side.info)?;
             let mut after: Option<String> = None;
             loop {
-                let ours = side.digests(self.store, &mut walk)?;
-                let upto = (ours.len() == STRETCH).then(|| ours.last().map(|(id, _)| id.clone())).flatten();
-                self.stretch(&side, ours, after.as_deref(), upto.as_deref()).await?;
-                if upto.is_none() {
-                    break;
-                }
-                after = upto;
+                let stretches = self.stretches(&side, &mut walk, after)?;
+                self.compare(&side, &stretches).await?;
+                let Some(upto) = stretches.last().and_then(|last| last.upto.clone()) else { break };
+                after = Some(upto);
             }
             self.found.tables += 1;
         }
         Ok(self.found)
+    }
+
+    /// Digests the next stretches; the last of a table is open.
+    fn stretches(&self, side: &Side<'_>, walk: &mut Walk, after: Option<String>) -> Result<Vec<Stretch>, Fault> {
+        let mut stretches: Vec<Stretch> = Vec::new();
+        let mut after = after;
+        while stretches.len() < STRETCHES {
+            let mark = walk.mark();
+            let ours = side.digests(self.store, walk)?;
+            let upto = (ours.len() == STRETCH).then(|| ours.last().map(|(id, _)| id.clone())).flatten();
+            let digest = digest::range(ours.iter().map(|(_, digest)| *digest));
+            stretches.push(Stretch { mark, rows: ours.len() as u64, digest, after, upto: upto.clone() });
+            if upto.is_none() {
+                break;
+            }
+            after = upto;
+        }
+        Ok(stretches)
     }
 
     /// Compares these rows alone.
@@ -196,42 +256,43 @@ impl<'a, U: Upstream> Verifier<'a, U> {
         Ok(())
     }
 
-    async fn stretch(
-        &mut self,
-        side: &Side<'_>,
-        ours: Vec<(String, Digest)>,
-        after: Option<&str>,
-        upto: Option<&str>,
-    ) -> Result<(), VerifyError> {
-        self.found.rows += ours.len() as u64;
-        let sum = self.central.sum(side.table, Range { after, upto }).await?;
-        self.follows(sum.at)?;
-        if sum.digest == digest::range(ours.iter().map(|(_, digest)| *digest)) {
+    /// Compares stretches, and looks into those that differ.
+    async fn compare(&mut self, side: &Side<'_>, stretches: &[Stretch]) -> Result<(), VerifyError> {
+        self.found.rows += stretches.iter().map(|one| one.rows).sum::<u64>();
+        let ranges: Vec<Range<'_>> = stretches.iter().map(Stretch::range).collect();
+        let sums = self.central.sums(side.table, &ranges).await?;
+        self.follows(sums.at)?;
+        let differ = |(one, (_, digest)): &(&Stretch, (i64, Digest))| one.digest != *digest;
+        let differing: Vec<&Stretch> =
+            stretches.iter().zip(sums.ranges).filter(differ).map(|(stretch, _)| stretch).collect();
+        if differing.is_empty() {
             return Ok(());
         }
         // Row by row: what either side has alone, and what both have and not the same.
-        let ours: BTreeMap<&str, Digest> = ours.iter().map(|(id, digest)| (id.as_str(), *digest)).collect();
-        let mut left: BTreeSet<&str> = ours.keys().copied().collect();
-        let mut from = after.map(str::to_owned);
+        let mut listed = Listed { at: 0, ids: Vec::new() };
+        let mut from: Option<String> = None;
         loop {
-            let most = u32::try_from(STRETCH).unwrap_or(u32::MAX);
-            let range = Range { after: from.as_deref(), upto };
-            let listing = self.central.list(side.table, range, None, most).await?;
-            let mut suspects = BTreeSet::new();
-            for (id, digest) in &listing.rows {
-                left.remove(id.as_str());
-                if ours.get(id.as_str()) != Some(digest) {
-                    suspects.insert(id.clone());
-                }
-            }
+            let left: Vec<Range<'_>> = differing.iter().filter_map(|one| one.above(from.as_deref())).collect();
+            let listing = self.central.list(side.table, Among::Ranges(&left), LISTED).await?;
+            let whole = listing.rows.len() < usize::try_from(LISTED).unwrap_or(usize::MAX);
             let last = listing.rows.last().map(|(id, _)| id.clone());
-            self.settle(side, suspects).await?;
-            if listing.rows.len() < STRETCH {
-                break;
+            listed.ids.extend(listing.rows);
+            // What was listed up to here is compared; the rest waits for the next page.
+            while let Some(stretch) = differing.get(listed.at) {
+                let complete = whole || stretch.upto.as_deref().is_some_and(|upto| last.as_deref() >= Some(upto));
+                if !complete {
+                    break;
+                }
+                let theirs = listed.up_to(stretch.upto.as_deref());
+                let suspects = side.suspects(self.store, stretch, theirs)?;
+                self.settle(side, suspects).await?;
+                listed.at += 1;
+            }
+            if whole {
+                return Ok(());
             }
             from = last;
         }
-        self.settle(side, left.into_iter().map(str::to_owned).collect()).await
     }
 
     /// Finds out which suspects differ for good.
@@ -256,7 +317,7 @@ impl<'a, U: Upstream> Verifier<'a, U> {
     /// Looks at suspects once, and gives back those that are in motion.
     async fn look(&mut self, side: &Side<'_>, suspects: Vec<String>) -> Result<Vec<String>, VerifyError> {
         let most = u32::try_from(suspects.len()).unwrap_or(u32::MAX);
-        let listing = self.central.list(side.table, Range::default(), Some(&suspects), most).await?;
+        let listing = self.central.list(side.table, Among::Ids(&suspects), most).await?;
         self.follows(listing.at)?;
         let theirs: BTreeMap<String, Digest> = listing.rows.into_iter().collect();
         // Central first, the box second: whatever has changed in between has a log entry above central's cursor.
@@ -329,6 +390,39 @@ impl<'a> Side<'a> {
             }
         }
         Ok(digests)
+    }
+
+    /// The ids of a stretch whose rows are on one side alone, or on both and not the same.
+    fn suspects(
+        &self,
+        store: &Store,
+        stretch: &Stretch,
+        theirs: Vec<(String, Digest)>,
+    ) -> Result<BTreeSet<String>, Fault> {
+        let mut theirs: BTreeMap<String, Digest> = theirs.into_iter().collect();
+        let mut suspects = BTreeSet::new();
+        let read = store.read()?;
+        let mut walk = Walk::from(&read, self.info, stretch.mark.clone())?;
+        loop {
+            let rows = walk.next(&read, PAGE)?;
+            let end = rows.len() < PAGE;
+            for row in rows {
+                if stretch.after.as_ref().is_some_and(|after| row.id <= *after) {
+                    continue;
+                }
+                if stretch.upto.as_ref().is_some_and(|upto| row.id > *upto) {
+                    suspects.extend(theirs.into_keys());
+                    return Ok(suspects);
+                }
+                if theirs.remove(&row.id) != Some(self.digest(&row.key, &row.stored)?) {
+                    suspects.insert(row.id);
+                }
+            }
+            if end {
+                suspects.extend(theirs.into_keys());
+                return Ok(suspects);
+            }
+        }
     }
 
     /// The ids of this table's rows with log entries above central's cursor; `None` where they are too many to tell.

@@ -22,17 +22,33 @@ pub(crate) struct Found {
     pub(crate) stored: Vec<u8>,
 }
 
+/// A place of a walk.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Mark(Option<Vec<u8>>);
+
 /// Where a walk stands.
 pub(crate) struct Walk {
     info: TableInfo,
     /// The last UUID key read; `None` before the first.
     after: Option<Vec<u8>>,
+    /// The same, before what is ahead was read.
+    before: Option<Vec<u8>>,
     read_all: bool,
     ahead: VecDeque<Found>,
     others: VecDeque<(String, Vec<u8>)>,
 }
 
 impl Walk {
+    /// A walk that goes on from a mark; it may give some rows of before again.
+    pub(crate) fn from(read: &impl Read, info: &TableInfo, mark: Mark) -> Result<Self, Fault> {
+        Ok(Self { after: mark.0, ..Self::new(read, info)? })
+    }
+
+    /// Where to begin to see again every row that has not been given yet.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark(if self.ahead.is_empty() { &self.after } else { &self.before }.clone())
+    }
+
     /// A walk from the first row.
     pub(crate) fn new(read: &impl Read, info: &TableInfo) -> Result<Self, Fault> {
         let mut others = Vec::new();
@@ -56,7 +72,14 @@ impl Walk {
             }
         }
         others.sort_unstable();
-        Ok(Self { info: *info, after: None, read_all: false, ahead: VecDeque::new(), others: others.into() })
+        Ok(Self {
+            info: *info,
+            after: None,
+            before: None,
+            read_all: false,
+            ahead: VecDeque::new(),
+            others: others.into(),
+        })
     }
 
     /// The next rows, at most `most`; fewer only at the end.
@@ -103,6 +126,7 @@ impl Walk {
                     continue;
                 }
             }
+            self.before.clone_from(&self.after);
             if let Some((key, _)) = rows.last() {
                 self.after = key.get(2..).map(<[u8]>::to_vec);
             }

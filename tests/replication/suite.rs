@@ -1,8 +1,9 @@
 //! What every central promises: the same tests for PostgreSQL and for the model in memory.
 
+use replication::digest::{Digester, range};
 use replication::error::Error;
 use replication::row::{Cursor, Lane, Slice};
-use replication::upstream::{Applied, Report, Upstream};
+use replication::upstream::{Among, Applied, Range, Report, Upstream};
 use uuid::Uuid;
 
 use super::fixture::{ATTEMPTS, AUDITS, EPOCH, Enrolled, With, attempt, audit, batch};
@@ -31,6 +32,7 @@ suite! {
     names_the_rows_it_refuses_and_takes_the_rest,
     audits_are_only_ever_added,
     a_slice_makes_its_range_exact,
+    sums_and_lists_of_ranges_are_those_of_the_rows_in_them,
 }
 
 async fn applies_once_however_often_it_is_sent(central: &impl Kind) {
@@ -148,4 +150,38 @@ async fn a_slice_makes_its_range_exact(central: &impl Kind) {
     let other = Slice { epoch: Uuid::from_u128(9), ..slice(None, None, &[]) };
     assert!(matches!(central.upstream().replace(&other).await, Err(Error::Elsewhere { .. })));
     assert_eq!(central.upstream().cursor(Lane::Bulk).await.unwrap(), batch(0, 1).end());
+}
+
+async fn sums_and_lists_of_ranges_are_those_of_the_rows_in_them(central: &impl Kind) {
+    let ids = ["a", "a!", "aa", "b", "ba", "z", "ü", "üb"];
+    let rows: Vec<_> = ids.iter().map(|id| attempt(id, "ok")).collect();
+    central.upstream().apply(&batch(0, 1).put(&ATTEMPTS, rows.clone())).await.unwrap();
+    let between = |after, upto| Range { after, upto };
+    // Their ends are ids and what lies between, one is empty, and some rows lie in none.
+    let ranges = [
+        between(None, Some("a")),
+        between(Some("a"), Some("aa")),
+        between(Some("c"), Some("d")),
+        between(Some("ba"), Some("z")),
+        between(Some("z"), None),
+    ];
+    let digester = Digester::new(&ATTEMPTS);
+    let digest =
+        |ids: &[&str]| range(rows.iter().filter(|row| ids.contains(&row.id.as_str())).map(|row| digester.row(row)));
+
+    let sums = central.upstream().sums(&ATTEMPTS, &ranges).await.unwrap();
+    let first = central.upstream().list(&ATTEMPTS, Among::Ranges(&ranges), 4).await.unwrap();
+    let all = central.upstream().list(&ATTEMPTS, Among::Ranges(&ranges), 100).await.unwrap();
+    let some = central.upstream().list(&ATTEMPTS, Among::Ids(&["b".to_owned(), "c".to_owned()]), 100).await.unwrap();
+
+    let within: [&[&str]; 5] = [&["a"], &["a!", "aa"], &[], &["z"], &["ü", "üb"]];
+    let expected: Vec<_> = within.iter().map(|ids| (ids.len() as i64, digest(ids))).collect();
+    assert_eq!(sums.ranges, expected);
+    let names = |listing: &replication::upstream::Listing| -> Vec<String> {
+        listing.rows.iter().map(|(id, _)| id.clone()).collect()
+    };
+    assert_eq!(names(&first), ["a", "a!", "aa", "z"]);
+    assert_eq!(names(&all), ["a", "a!", "aa", "z", "ü", "üb"]);
+    assert_eq!(names(&some), ["b"]);
+    assert_eq!(all.rows[0].1, digester.row(&rows[0]));
 }
