@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::base::digest::{Key, keyed, same};
 use crate::base::entropy::Entropy;
 use crate::base::keys::{MasterKey, Purpose};
-use crate::base::time::Clock;
+use crate::base::time::{Clock, Timestamp};
 use crate::catalog::{self, Unfit};
 use crate::chat;
 use crate::config::secrets::{self, OldVariables, Secrets};
@@ -24,6 +24,7 @@ use crate::customer;
 use crate::game;
 use crate::identity;
 use crate::live::hub::Hub;
+use crate::live::power::Power;
 use crate::store::answers;
 use crate::store::backups::Phase;
 use crate::store::fault::Fault;
@@ -48,6 +49,10 @@ pub struct App {
     pub store: Store,
     /// Who is connected.
     pub hub: Arc<Hub>,
+    /// The wish that the box ends.
+    pub power: Power,
+    /// When it was opened.
+    pub started_at: Timestamp,
     /// Accounts and sign-in.
     pub identity: Arc<identity::service::Service>,
     /// Invites and relationships.
@@ -164,17 +169,18 @@ impl App {
         };
         let chat = Arc::new(chat::service::Service::open(&secrets.master, setup, &store.read()?)?);
         chat.set_gate(gate(&store)?);
-        let game = Arc::new(game::service::Service::new(&secrets.master));
         Ok(Arc::new(Self {
             config,
+            started_at: clock.now(),
             clock,
             entropy,
             store,
             hub,
+            power: Power::default(),
             identity,
             customer,
             idempotency,
-            game,
+            game: Arc::new(game::service::Service::new(&secrets.master)),
             chat,
             box_id,
             secrets,
@@ -246,7 +252,7 @@ fn identify(store: &Store, master: &MasterKey, entropy: &dyn Entropy, clock: &dy
 mod tests {
     use super::*;
     use crate::base::entropy::SeededEntropy;
-    use crate::base::time::{ManualClock, Timestamp};
+    use crate::base::time::ManualClock;
     use crate::config::Given;
 
     fn open(dir: &Path) -> Result<Arc<App>, StartError> {

@@ -23,6 +23,7 @@ pub mod ledger;
 pub mod catalog;
 
 pub mod live;
+pub mod system;
 
 pub mod config;
 

@@ -32,6 +32,12 @@ pub enum Error {
     /// A restore goes into an empty folder alone.
     #[error("{0} is not empty: a restore never overwrites a box")]
     NotEmpty(String),
+    /// The master key of this box is given by whoever starts it, so that a backup's cannot take its place.
+    #[error("the master key of this box is given from outside")]
+    GivenKey,
+    /// It is signed by another box than the sheet's.
+    #[error("this backup is signed by {0}")]
+    OtherSignature(String),
     /// It was made on another machine.
     #[error("this backup was made on another machine")]
     Foreign,
@@ -64,6 +70,8 @@ impl Error {
             Self::Broken(_) => "Take an older backup, and look after the disk that this one lay on.",
             Self::Newer(_) => "Install that version, then restore.",
             Self::NotEmpty(_) => "Name an empty folder with --data-dir, or move this one away first.",
+            Self::GivenKey => "Take the credential or variable away, start the box again and restore then.",
+            Self::OtherSignature(_) => "It is of another box than the sheet, or forged: do not restore it.",
             Self::Foreign => {
                 "If the other box will never run again, add --adopt. Two boxes of one name would be fenced by central."
             }

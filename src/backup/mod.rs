@@ -16,6 +16,7 @@ pub mod create;
 pub mod error;
 pub mod folder;
 pub mod format;
+pub mod incoming;
 pub mod keys;
 pub mod restore;
 pub mod sheet;

@@ -97,6 +97,15 @@ pub fn restore(order: &Order<'_>, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entr
     Ok(Done { backup: Checked::of(&head, &end), enrolled: head.logging })
 }
 
+/// Whether a backup was made on this machine, by its head and its sealed keys.
+///
+/// # Errors
+/// [`Error::Seal`] for another key, [`Error::Broken`].
+pub fn made_here(head: &Head, sealed: &[u8], key: &RecoveryKey) -> Result<bool, Error> {
+    let master = master_of(&check::open_keys(sealed, key)?, head)?;
+    Ok(head.machine == keys::this_machine(&master))
+}
+
 /// A folder with anything in it is refused, unless it is what a cut restore left.
 fn is_empty(folder: &Path) -> Result<(), Error> {
     let mut entries = match fs::read_dir(folder) {

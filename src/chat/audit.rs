@@ -39,6 +39,12 @@ pub enum Action {
     ReleaseWithdrawn,
     /// An admin confirmed that the clock is right; here the admin stands in the moderator's place.
     ClockConfirmed,
+    /// An admin restarted the box; here the admin stands in the moderator's place.
+    BoxRestarted,
+    /// An admin shut the box down; here the admin stands in the moderator's place.
+    BoxShutDown,
+    /// An admin changed a setting; here the admin stands in the moderator's place.
+    SettingChanged,
 }
 
 impl Action {
@@ -55,6 +61,9 @@ impl Action {
             Self::ReleaseRequested => "release_requested",
             Self::ReleaseWithdrawn => "release_withdrawn",
             Self::ClockConfirmed => "clock_confirmed",
+            Self::BoxRestarted => "box_restarted",
+            Self::BoxShutDown => "box_shut_down",
+            Self::SettingChanged => "setting_changed",
         }
     }
 }

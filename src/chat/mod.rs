@@ -21,6 +21,7 @@ pub mod evidence;
 pub mod facts;
 pub mod hold;
 pub mod messages;
+pub mod owned;
 mod records;
 pub mod retention;
 pub mod review;

@@ -1,7 +1,7 @@
 //! The command line: one file for each command, each thin.
 //!
 //! Errors go to standard error as one sentence and a hint; exit codes are 0 done, 1 failed, 2 wrong usage,
-//! 3 could not reach what it needs (contract, section 8).
+//! 3 could not reach what it needs (contract, section 8), 6 shut down from its screen, to stay so.
 
 pub mod backup;
 pub mod banner;
@@ -28,6 +28,7 @@ use clap::Parser as _;
 use serde_json::Value;
 
 use crate::app::{App, Parts, StartError};
+use crate::backup::incoming;
 use crate::base::entropy::OsEntropy;
 use crate::base::time::SystemClock;
 use crate::cli::chat::ChatRequest;
@@ -120,6 +121,12 @@ fn open_for_import(config: Config) -> Result<Arc<App>, Failure> {
 }
 
 fn open_with(config: Config, old: OldVariables) -> Result<Arc<App>, Failure> {
+    let moved = incoming::move_in(&config.data_dir).map_err(|error| {
+        Failure::failed(error, "A restore waits in the data folder: look after its disk, then start again.")
+    })?;
+    if moved {
+        tracing::warn!("the restored box has taken its place");
+    }
     let parts = Parts { clock: Arc::new(SystemClock::new()), entropy: Arc::new(OsEntropy), old, medium: None };
     App::open(config, parts).map_err(|error| {
         let hint = match &error {

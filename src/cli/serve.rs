@@ -31,10 +31,15 @@ use crate::jobs::replication::Replication;
 use crate::jobs::retention::Retention;
 use crate::jobs::verify::Verify;
 use crate::jobs::{self, Job, Next};
+use crate::live::power::Ending;
+use crate::system;
 use crate::upstream::Link;
 
 /// The name of the first admin of a box that was started without `init`.
 const FIRST_ADMIN: &str = "admin";
+
+/// The exit code of a box that is to stay down (`RestartPreventExitStatus=` in systemd/whotbox.service).
+const SHUT_DOWN: u8 = 6;
 
 /// Runs the box until it is told to stop.
 ///
@@ -46,16 +51,46 @@ pub async fn serve(config: Config) -> Result<(), Failure> {
     let mut hangup = listen_for(SignalKind::hangup())?;
     let running = Running::start(open(config)?).await?;
     running.say();
-    loop {
-        // Waiting for a signal holds nothing, so dropping the other two loses none.
+    let app = Arc::clone(&running.app);
+    let ending = loop {
+        // Waiting for a signal holds nothing, so dropping the others loses none.
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break None,
+            _ = interrupt.recv() => break None,
             _ = hangup.recv() => running.reload(),
+            ending = app.power.asked() => break Some(ending),
         }
-    }
+    };
     running.stop().await;
-    Ok(())
+    match ending {
+        None => Ok(()),
+        Some(Ending::Restart) => again(),
+        Some(Ending::ShutDown) => Err(down().await),
+    }
+}
+
+/// Starts again: systemd does that by itself, a box that was started by hand becomes a new process of the same id.
+fn again() -> Result<(), Failure> {
+    use std::os::unix::process::CommandExt as _;
+    if system::is_service() {
+        return Ok(());
+    }
+    let mut words = std::env::args_os();
+    let called = words.next().unwrap_or_default();
+    // The file may have been replaced by a newer version; its name is the same.
+    let program = std::env::current_exe().ok().filter(|path| path.exists()).unwrap_or_else(|| called.into());
+    let error = std::process::Command::new(program).args(words).exec();
+    Err(Failure::failed(format!("The box cannot start again: {error}."), "Start it by hand: whotbox."))
+}
+
+/// Stays down; the machine is turned off where that is allowed. The exit code keeps systemd from starting the box again.
+async fn down() -> Failure {
+    let hint = if system::power_off().await {
+        "The machine turns itself off."
+    } else {
+        "The plug may be pulled now. To start the box again: whotbox, or systemctl start whotbox."
+    };
+    Failure { exit: SHUT_DOWN, message: "The box was shut down from its screen.".into(), hint: hint.into() }
 }
 
 fn listen_for(kind: SignalKind) -> Result<Signal, Failure> {

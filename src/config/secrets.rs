@@ -138,6 +138,13 @@ pub fn places(dir: &Path, old: &OldVariables) -> Vec<Place> {
     files.into_iter().chain(variables).collect()
 }
 
+/// Whether the master key comes from outside the data folder: a credential of systemd's, or an old variable.
+#[must_use]
+pub fn master_is_given() -> bool {
+    let credential = std::env::var_os("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join("master.key"));
+    credential.is_some_and(|path| path.exists()) || OldVariables::from_environment().master.is_some()
+}
+
 /// Reads the secrets of a data folder, making what is missing.
 ///
 /// # Errors

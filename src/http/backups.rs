@@ -99,7 +99,7 @@ pub fn resource(app: &Arc<App>) -> Resource {
 }
 
 /// What a failure is to the owner. Disk and store speak in the log.
-fn problem(error: Error) -> Problem {
+pub fn problem(error: Error) -> Problem {
     match error {
         Error::NotFound => Code::NotFound.into(),
         Error::Store(fault) => auth::fault(fault),
@@ -114,12 +114,15 @@ fn problem(error: Error) -> Problem {
         | Error::Broken(_)
         | Error::Newer(_)
         | Error::NotEmpty(_)
+        | Error::GivenKey
+        | Error::OtherSignature(_)
         | Error::Foreign
         | Error::Seal(_) => Problem::new(Code::Conflict).detail(sentence(&error)),
     }
 }
 
-fn sentence(error: &Error) -> String {
+/// A failure in sentences: what is wrong, and what to do.
+pub fn sentence(error: &Error) -> String {
     let words = error.to_string();
     let mut letters = words.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();

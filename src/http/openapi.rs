@@ -123,6 +123,9 @@ fn operation(tag: &str, draft: &Draft, schemas: &mut Schemas) -> Operation {
     let verb = draft.method.as_str().to_ascii_lowercase();
     let id: String = draft.pattern.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let id = id.trim_start_matches("_api_v1").split('_').filter(|p| !p.is_empty()).collect::<Vec<_>>().join("_");
+    // A page may have the path of what it shows.
+    let is_page = draft.replies.iter().any(|(_, carries)| matches!(carries, Carries::Other("text/html")));
+    let id = if is_page { format!("page_{id}").trim_end_matches('_').to_owned() } else { id };
     let mut operation = OperationBuilder::new()
         .tag(tag)
         .summary(Some(draft.summary))

@@ -8,8 +8,8 @@ use crate::http::metrics::Metrics;
 use crate::http::operations::{self, Operations};
 use crate::http::route::Resource;
 use crate::http::{
-    admin_users, backups, clock, conversations, entitlements, games, holds, invites, messages, moderation,
-    relationships, sheet, sign_in, users, web,
+    admin_users, backups, clock, conversations, entitlements, games, holds, invites, messages, moderation, power,
+    relationships, restore, sheet, sign_in, sync, users, web,
 };
 use crate::upstream::Link;
 
@@ -28,6 +28,9 @@ pub fn all(app: &Arc<App>, link: &Arc<Link>, metrics: &Arc<Metrics>) -> Vec<Reso
         games::resource(app),
         operations::resource(&operations),
         backups::resource(app),
+        power::resource(app),
+        restore::resource(app),
+        sync::resource(&operations),
         conversations::resource(app),
         messages::resource(app),
         moderation::resource(app),

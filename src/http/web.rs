@@ -39,6 +39,8 @@ const OWNER: &[&str] = &[
     "/box/backups",
     "/box/health",
     "/box/settings",
+    "/box/restore",
+    "/box/games",
 ];
 
 /// The paths of the staff's app.

@@ -10,4 +10,5 @@
 
 pub mod company;
 pub mod hub;
+pub mod power;
 pub mod presence;

@@ -98,6 +98,14 @@ pub fn last(read: &(impl Read + ?Sized)) -> Result<u64, Fault> {
     Ok(read.list::<Answer>(&Key::new(), &Page::newest(1))?.items.pop().map_or(0, |answer| answer.seq))
 }
 
+/// The last answers, newest first.
+///
+/// # Errors
+/// [`Fault`] where the store cannot be read.
+pub fn recent(read: &(impl Read + ?Sized), most: usize) -> Result<Vec<Answer>, Fault> {
+    Ok(read.list::<Answer>(&Key::new(), &Page::newest(most))?.items)
+}
+
 /// What central has asked to be kept longer than this box's settings say. There is one such row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Longer {

@@ -119,6 +119,14 @@ pub fn keep(tx: &mut Tx<'_>, verification: &Verification) -> Result<(), Fault> {
     held.iter().skip(KEPT).try_for_each(|old| tx.delete::<Verification>(&old.key()))
 }
 
+/// The last comparisons, newest first.
+///
+/// # Errors
+/// [`Fault`] where the store cannot be read.
+pub fn recent(read: &(impl Read + ?Sized), most: usize) -> Result<Vec<Verification>, Fault> {
+    Ok(read.list::<Verification>(&Key::new(), &Page::newest(most))?.items)
+}
+
 /// The last comparison.
 ///
 /// # Errors

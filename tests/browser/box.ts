@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -21,6 +22,21 @@ interface Session {
   user: { id: string; must_change_password: boolean };
 }
 
+/** Boxes that run. Whatever becomes of a test or of the whole run, none outlives it, nor does its folder. */
+const running = new Set<Box>();
+process.once('exit', () => {
+  for (const box of running) box.drop();
+});
+
+/** A port that nobody listens on. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>(done => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  await new Promise(done => server.close(done));
+  return port;
+}
+
 export class Box {
   readonly folder = mkdtempSync(join(tmpdir(), 'whotbox-browser-'));
   #child: ChildProcess | null = null;
@@ -32,10 +48,20 @@ export class Box {
     this.#tls = tls;
   }
 
-  static async start({ tls = false } = {}): Promise<Box> {
+  /** `again`: it is to start again by itself, for which its port must be its own from the beginning. */
+  static async start({ tls = false, again = false } = {}): Promise<Box> {
     const box = new Box(tls);
+    if (again) box.#address = `127.0.0.1:${await freePort()}`;
+    running.add(box);
     await box.start();
     return box;
+  }
+
+  /** Ends it at once, without waiting: for the end of this process, and after a start that failed. */
+  drop(): void {
+    this.#child?.kill('SIGKILL');
+    rmSync(this.folder, { recursive: true, force: true });
+    running.delete(this);
   }
 
   /** `http://127.0.0.1:port`, or `https:`, the same after every restart. */
@@ -79,7 +105,14 @@ export class Box {
 
   async end(): Promise<void> {
     await this.kill();
-    rmSync(this.folder, { recursive: true, force: true });
+    this.drop();
+  }
+
+  /** Waits until the program has ended by itself; its exit code. */
+  async ended(): Promise<number | null> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null) return child?.exitCode ?? null;
+    return new Promise(done => child.once('exit', done));
   }
 
   /** A call of the API that must succeed. */

@@ -9,6 +9,8 @@ test.describe.configure({ mode: 'serial' });
 
 let box: Box;
 let admin: Person;
+/** What the owner keeps away from the box: the sheet and a backup. */
+const kept = { key: '', signature: '', file: '' };
 
 test.beforeAll(async () => {
   box = await Box.start();
@@ -48,6 +50,8 @@ test('from an empty box to a customer at the table', async ({ browser }) => {
   await page.getByRole('button', { name: 'Yes, the time is right' }).click();
   await page.getByRole('button', { name: 'Make the recovery sheet' }).click();
   await expect(page.locator('.paper .secret')).toContainText('AGE-S ECRET');
+  kept.key = (await page.locator('.paper .secret').textContent()) ?? '';
+  kept.signature = (await page.locator('.paper strong').textContent()) ?? '';
   await page.getByRole('button', { name: 'I have it on paper' }).click();
   await page.getByRole('button', { name: 'Yes, it is on paper' }).click();
   await page.getByRole('button', { name: 'No head office for now' }).click();
@@ -106,13 +110,78 @@ test('a backup is made, checked and taken away', async ({ browser }) => {
   await expect(page.getByText(/\d+ rows and \d+ running matches are whole/)).toBeVisible();
   const saving = page.waitForEvent('download');
   await page.getByRole('button', { name: /^Download: / }).click();
-  const bytes = readFileSync(await (await saving).path());
+  kept.file = test.info().outputPath('taken.age');
+  await (await saving).saveAs(kept.file);
+  const bytes = readFileSync(kept.file);
 
   // Then what was taken away is sealed, and the box finds nothing wrong with its backups.
   expect(bytes.subarray(0, 21).toString()).toBe('age-encryption.org/v1');
   await page.getByRole('link', { name: 'Health' }).click();
   await expect(page.getByText(/things were looked at/)).toBeVisible();
   await desk.close();
+});
+
+test('a fresh box becomes the one of the backup, and everything is there', async ({ browser }) => {
+  // Given the backup that was taken away, its sheet, and a fresh box whose admin has chosen a password.
+  const fresh = await Box.start({ again: true });
+  const newcomer = await fresh.admin();
+  const desk = await Phone.open(browser, fresh, { width: 1366, height: 768 });
+  const { page } = desk;
+  await enter(page, '/box', 'admin', newcomer.password);
+
+  // When its owner restores it on the first page of the setup.
+  await page.getByRole('button', { name: 'Go on setting up' }).click();
+  await page.getByRole('link', { name: 'Or: restore from a backup' }).click();
+  await page.getByLabel('File of the backup').setInputFiles(kept.file);
+  await page.getByLabel('Key of the recovery sheet', { exact: true }).fill('AGE-SECRET-KEY-1WRONG');
+  await page.getByRole('button', { name: 'Look at the backup' }).click();
+  await expect(page.getByRole('alert')).toBeVisible();
+  await page.getByLabel('Key of the recovery sheet', { exact: true }).fill(kept.key);
+  await page.getByRole('button', { name: 'Look at the backup' }).click();
+  await expect(page.locator('.facts')).toContainText(kept.signature);
+  await page.getByRole('button', { name: 'Restore now' }).click();
+
+  // Then the box comes back as the other one: the old names and passwords open it, and the people are there.
+  await expect(page.getByText('The box is back as it was on')).toBeVisible({ timeout: 60_000 });
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await enter(page, '/box', 'admin', admin.password);
+  await page.getByRole('link', { name: 'People' }).click();
+  await expect(page.locator('.row').filter({ hasText: 'mama-put' })).toBeVisible();
+  await expect(page.locator('.row').filter({ hasText: 'chidi' })).toBeVisible();
+
+  // And once people are on it, no other backup takes its place.
+  await page.goto('/box/restore');
+  await expect(page.getByText('This box has people on it already')).toBeVisible();
+  await desk.close();
+  await fresh.end();
+});
+
+test('the box is restarted and shut down from its screen', async ({ browser }) => {
+  // Given a box of its own, since it will stay down.
+  const own = await Box.start({ again: true });
+  const owner = await own.admin();
+  const desk = await Phone.open(browser, own, { width: 1366, height: 768 });
+  const { page } = desk;
+  await enter(page, '/box', 'admin', owner.password);
+  await page.getByRole('link', { name: 'Settings, restart and shut-down' }).click();
+  await expect(page.getByText('Sealed copies of messages are kept')).toBeVisible();
+  await expect(page.getByText('said by --listen where the box is started')).toBeAttached();
+
+  // When it is restarted, it comes back by itself and its owner is still signed in.
+  await page.getByRole('button', { name: 'Restart the box' }).click();
+  await page.getByRole('button', { name: 'Yes, restart' }).click();
+  await expect(page.getByText('The box is back.')).toBeVisible({ timeout: 60_000 });
+  await page.getByRole('link', { name: 'Home' }).click();
+  await expect(page.getByText('Needs attention')).toBeVisible();
+
+  // Then, shut down, it says when the plug may be pulled, and stays down.
+  await page.goto('/box/settings');
+  await page.getByRole('button', { name: 'Shut down' }).click();
+  await page.getByRole('button', { name: 'Yes, shut down' }).click();
+  await expect(page.getByText('Now pull the plug.')).toBeVisible({ timeout: 60_000 });
+  expect(await own.ended()).toBe(6);
+  await desk.close();
+  await own.end();
 });
 
 test('a conversation is read only with a reason, held, and released', async ({ browser }) => {

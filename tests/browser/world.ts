@@ -173,6 +173,28 @@ export const SCREENS: Screen[] = [
     open: phone => phone.page.locator('.row .button.danger').first().click(),
   },
   { name: 'box-sync', who: 'admin', path: () => '/box/sync', ready: '.facts' },
+  { name: 'box-settings', who: 'admin', path: () => '/box/settings', ready: '.facts' },
+  {
+    name: 'box-restart',
+    who: 'admin',
+    path: () => '/box/settings',
+    ready: '.facts',
+    open: phone => phone.page.locator('.pair .button.danger').first().click(),
+  },
+  { name: 'box-restore-not', who: 'admin', path: () => '/box/restore', ready: '.panel' },
+  {
+    name: 'box-restore',
+    who: 'admin',
+    path: () => '/box/restore',
+    ready: '.panel',
+    // As a fresh box shows it.
+    open: async ({ page }) => {
+      const state = { possible: true, hindrance: null, state: 'idle', fault: null, received: 0, files: [] };
+      await page.route('**/api/v1/box/restore', route => route.fulfill({ json: state }));
+      await page.reload();
+      await expect(page.locator('input[type=file]')).toBeVisible();
+    },
+  },
   { name: 'owner', who: 'owner', path: () => '/box', ready: '.verdict' },
   { name: 'owner-invites', who: 'owner', path: () => '/box/invites', ready: '.rows .row' },
   {

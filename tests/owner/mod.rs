@@ -3,4 +3,6 @@
 mod backups;
 mod doctor;
 mod metrics;
+mod power;
+mod restoring;
 mod settings;

@@ -12,7 +12,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the player's app. */
-        get: operations["get"];
+        get: operations["get_page"];
         put?: never;
         post?: never;
         delete?: never;
@@ -572,6 +572,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/box/power": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Since when the box runs, and what shutting it down does. */
+        get: operations["get_box_power"];
+        put?: never;
+        /** Restart the box or shut it down; audited. */
+        post: operations["post_box_power"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/box/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether this box can become that of a backup, and how a restore stands. */
+        get: operations["get_box_restore"];
+        put?: never;
+        /** Make this fresh box the one of a backup; it starts again when that is done. */
+        post: operations["post_box_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/box/restore/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a backup says of itself, before it is restored. */
+        post: operations["post_box_restore_look"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/box/restore/pieces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send the next piece of a backup's file. */
+        post: operations["post_box_restore_pieces"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/box/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What has passed between this box and central. */
+        get: operations["get_box_sync"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/box/sync/redrive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send every row that central refused once more. */
+        post: operations["post_box_sync_redrive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/conversations": {
         parameters: {
             query?: never;
@@ -1029,7 +1133,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Make invites and a page of their cards, to print. */
-        post: operations["post_invites_sheet"];
+        post: operations["post_page_invites_sheet"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1285,7 +1389,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the owner's app. */
-        get: operations["get_box"];
+        get: operations["get_page_box"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1302,7 +1406,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the owner's app. */
-        get: operations["get_box_backups"];
+        get: operations["get_page_box_backups"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1319,7 +1423,24 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the owner's app. */
-        get: operations["get_box_customers"];
+        get: operations["get_page_box_customers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/box/games": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A page of the owner's app. */
+        get: operations["get_page_box_games"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1336,7 +1457,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the owner's app. */
-        get: operations["get_box_health"];
+        get: operations["get_page_box_health"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1353,7 +1474,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the owner's app. */
-        get: operations["get_box_invites"];
+        get: operations["get_page_box_invites"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1370,7 +1491,24 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the owner's app. */
-        get: operations["get_box_people"];
+        get: operations["get_page_box_people"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/box/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A page of the owner's app. */
+        get: operations["get_page_box_restore"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1387,7 +1525,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the owner's app. */
-        get: operations["get_box_settings"];
+        get: operations["get_page_box_settings"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1404,7 +1542,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the owner's app. */
-        get: operations["get_box_setup"];
+        get: operations["get_page_box_setup"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1421,7 +1559,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the owner's app. */
-        get: operations["get_box_sync"];
+        get: operations["get_page_box_sync"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1438,7 +1576,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the player's app. */
-        get: operations["get_chat"];
+        get: operations["get_page_chat"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1455,7 +1593,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the player's app. */
-        get: operations["get_chat_id"];
+        get: operations["get_page_chat_id"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1489,7 +1627,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the player's app. */
-        get: operations["get_help"];
+        get: operations["get_page_help"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1523,7 +1661,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the player's app. */
-        get: operations["get_join"];
+        get: operations["get_page_join"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1540,7 +1678,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the player's app. */
-        get: operations["get_join_token"];
+        get: operations["get_page_join_token"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1574,7 +1712,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the player's app. */
-        get: operations["get_me"];
+        get: operations["get_page_me"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1625,7 +1763,7 @@ export interface paths {
             cookie?: never;
         };
         /** What an installed app shows while the box is away. */
-        get: operations["get_offline_html"];
+        get: operations["get_page_offline_html"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1659,7 +1797,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the player's app. */
-        get: operations["get_play"];
+        get: operations["get_page_play"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1676,7 +1814,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the player's app. */
-        get: operations["get_play_g_id"];
+        get: operations["get_page_play_g_id"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1693,7 +1831,7 @@ export interface paths {
             cookie?: never;
         };
         /** What a refusal means. */
-        get: operations["get_problems_code"];
+        get: operations["get_page_problems_code"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1727,7 +1865,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the staff's app. */
-        get: operations["get_staff"];
+        get: operations["get_page_staff"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1744,7 +1882,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the staff's app. */
-        get: operations["get_staff_audit"];
+        get: operations["get_page_staff_audit"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1761,7 +1899,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the staff's app. */
-        get: operations["get_staff_c_id"];
+        get: operations["get_page_staff_c_id"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1778,7 +1916,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the staff's app. */
-        get: operations["get_staff_holds"];
+        get: operations["get_page_staff_holds"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1795,7 +1933,7 @@ export interface paths {
             cookie?: never;
         };
         /** A page of the staff's app. */
-        get: operations["get_staff_retention"];
+        get: operations["get_page_staff_retention"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2001,6 +2139,28 @@ export interface components {
             now: string;
             /** @description Whether anything may be destroyed by it. */
             trusted: boolean;
+        };
+        /** @description A comparison with central. */
+        Comparison: {
+            /**
+             * Format: int64
+             * @description Rows that differed.
+             */
+            diverged: number;
+            /** Format: date-time */
+            finished_at: string;
+            /** @description `verify` or `repair`. */
+            kind: string;
+            /**
+             * Format: int64
+             * @description Rows compared.
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @description Rows that could not be told.
+             */
+            unsettled: number;
         };
         /** @description An admin's word. */
         Confirmation: {
@@ -2495,6 +2655,22 @@ export interface components {
              */
             oldest_message_at?: string | null;
         };
+        /** @description An order of central's. */
+        Order: {
+            /** Format: date-time */
+            at: string;
+            /** @description Why it was refused, or what is to be known besides. */
+            detail?: string | null;
+            /** @description What it asked for. */
+            kind: string;
+            /** @description `applied` or `refused`. */
+            outcome: string;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            seq: number;
+        };
         /** @description One of the caller's sessions. */
         OwnSession: {
             created_at: string;
@@ -2556,6 +2732,16 @@ export interface components {
             user_id: string;
             username: string;
         };
+        /** @description The next piece of a file. */
+        Piece: {
+            /** @description Its bytes in base64. */
+            data: string;
+            /**
+             * Format: int64
+             * @description Where in the file it belongs; 0 begins a new file.
+             */
+            offset: number;
+        };
         /**
          * @description An action: `{"type": "play", "card": …, "shape"?: …, "call"?: …}`, `draw`, `pass` or `resign`. Without a `type` it
          *     is a play. Other fields than these are refused.
@@ -2573,6 +2759,31 @@ export interface components {
             expected_seq?: number | null;
             shape?: string | null;
             type?: string | null;
+        };
+        /**
+         * @description What is to be done.
+         * @enum {string}
+         */
+        PowerAction: "restart" | "shut_down";
+        /** @description How the box runs. */
+        PowerState: {
+            /** @description Shutting down turns the machine off as well; otherwise somebody pulls the plug. */
+            machine: boolean;
+            /**
+             * Format: date-time
+             * @description When it was started.
+             */
+            started_at: string;
+            /**
+             * Format: int64
+             * @description Sockets that listen: phones that are at a table or in a chat.
+             */
+            websockets: number;
+        };
+        /** @description A wish. */
+        PowerWish: {
+            /** @description What. */
+            action: components["schemas"]["PowerAction"];
         };
         /** @description A practice match, not dealt yet. */
         Practice: {
@@ -2653,6 +2864,14 @@ export interface components {
              */
             websockets: number;
         };
+        /** @description How much of the file is here. */
+        Received: {
+            /**
+             * Format: int64
+             * @description Bytes. Where this is not the end of the piece, the sender goes on from there.
+             */
+            received: number;
+        };
         /** @description The recovery key. It is shown this once: the box does not keep it. */
         RecoverySheet: {
             /** @description The sheet to print, a page that needs nothing else. */
@@ -2664,6 +2883,22 @@ export interface components {
         /** @description A refresh token. */
         Refresh: {
             refresh_token: string;
+        };
+        /** @description A row that central refuses. */
+        RefusedRow: {
+            /** @description The row's id there. */
+            id: string;
+            /** @description What central said. */
+            reason: string;
+            /** Format: date-time */
+            refused_at: string;
+            /** @description `schema.table` at central. */
+            table: string;
+            /**
+             * Format: int32
+             * @description How often.
+             */
+            tries: number;
         };
         /** @description A new account. */
         Register: {
@@ -2756,6 +2991,65 @@ export interface components {
             purpose: components["schemas"]["Purpose"];
             username: string;
         };
+        /** @description What a backup says of itself. */
+        RestoreLook: {
+            /** @description The box that it is of. */
+            box_id: string;
+            /** @description It was made on another machine. */
+            elsewhere: boolean;
+            /** @description Central follows the box that it is of, and will fence the restored one until it is enrolled again. */
+            enrolled: boolean;
+            /**
+             * Format: int64
+             * @description Conversations under legal hold.
+             */
+            holds: number;
+            /**
+             * Format: int64
+             * @description Matches that go on after the restore.
+             */
+            live_matches: number;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            made_at: string;
+            /** @description What the recovery sheet must call its signature. */
+            signature: string;
+            /** @description The program that made it. */
+            version: string;
+        };
+        /** @description Whether this box can become another one, what from, and how that stands. */
+        RestoreState: {
+            /** @description What went wrong, and what to do. */
+            fault?: string | null;
+            /** @description Backups in the backup folder, newest first. */
+            files: components["schemas"]["Backup"][];
+            /** @description Why not, and what to do. */
+            hindrance?: string | null;
+            /** @description Nobody but admins is on this box yet. */
+            possible: boolean;
+            /**
+             * Format: int64
+             * @description Bytes of a file that were sent here.
+             */
+            received: number;
+            /** @description `idle`, `running`, `failed` or `done`; then the box starts again. */
+            state: string;
+        };
+        /** @description What to restore. */
+        Restoring: {
+            /** @description The box that the backup was made on will never run again. */
+            adopt?: boolean;
+            /** @description A name of the backup folder; the file that was sent here where there is none. */
+            file?: string | null;
+            /** @description Do not speak to central any more. */
+            forget_central?: boolean;
+            /** @description The key of the recovery sheet; spaces and line breaks do not matter. */
+            recovery_key: string;
+            /** @description The signature on the sheet; another one is refused. */
+            signature?: string | null;
+        };
         /** @description What a review shows. */
         Review: {
             /**
@@ -2812,6 +3106,11 @@ export interface components {
             /** @description `null` for a bot. */
             user_id?: string | null;
             username: string;
+        };
+        /** @description What was sent again. */
+        SentAgain: {
+            /** @description Rows. */
+            rows: number;
         };
         /** @description What a sign-in gives. */
         Session: {
@@ -2870,6 +3169,15 @@ export interface components {
             /** Format: int64 */
             seq: number;
         };
+        /** @description What has passed between this box and central. */
+        SyncHistory: {
+            /** @description Comparisons with central, newest first. */
+            comparisons: components["schemas"]["Comparison"][];
+            /** @description Central's orders and what became of them, newest first. */
+            orders: components["schemas"]["Order"][];
+            /** @description Rows that central refuses. */
+            refused: components["schemas"]["RefusedRow"][];
+        };
         /** @description A reset password. */
         TemporaryPassword: {
             /** @description Shown once; must be changed at the next sign-in. */
@@ -2926,7 +3234,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    get: {
+    get_page: {
         parameters: {
             query?: never;
             header?: never;
@@ -5755,6 +6063,506 @@ export interface operations {
             };
         };
     };
+    get_box_power: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PowerState"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_box_power: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PowerWish"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PowerState"];
+                };
+            };
+            /** @description `malformed_json` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_box_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestoreState"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_box_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Restoring"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestoreState"];
+                };
+            };
+            /** @description `malformed_json` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_box_restore_look: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Restoring"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestoreLook"];
+                };
+            };
+            /** @description `malformed_json` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_box_restore_pieces: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Piece"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Received"];
+                };
+            };
+            /** @description `malformed_json` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_box_sync: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SyncHistory"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_box_sync_redrive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentAgain"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_conversations: {
         parameters: {
             query?: {
@@ -7954,7 +8762,7 @@ export interface operations {
             };
         };
     };
-    post_invites_sheet: {
+    post_page_invites_sheet: {
         parameters: {
             query?: never;
             header?: never;
@@ -9031,7 +9839,7 @@ export interface operations {
             };
         };
     };
-    get_box: {
+    get_page_box: {
         parameters: {
             query?: never;
             header?: never;
@@ -9051,7 +9859,7 @@ export interface operations {
             };
         };
     };
-    get_box_backups: {
+    get_page_box_backups: {
         parameters: {
             query?: never;
             header?: never;
@@ -9071,7 +9879,7 @@ export interface operations {
             };
         };
     };
-    get_box_customers: {
+    get_page_box_customers: {
         parameters: {
             query?: never;
             header?: never;
@@ -9091,7 +9899,7 @@ export interface operations {
             };
         };
     };
-    get_box_health: {
+    get_page_box_games: {
         parameters: {
             query?: never;
             header?: never;
@@ -9111,7 +9919,7 @@ export interface operations {
             };
         };
     };
-    get_box_invites: {
+    get_page_box_health: {
         parameters: {
             query?: never;
             header?: never;
@@ -9131,7 +9939,7 @@ export interface operations {
             };
         };
     };
-    get_box_people: {
+    get_page_box_invites: {
         parameters: {
             query?: never;
             header?: never;
@@ -9151,7 +9959,7 @@ export interface operations {
             };
         };
     };
-    get_box_settings: {
+    get_page_box_people: {
         parameters: {
             query?: never;
             header?: never;
@@ -9171,7 +9979,7 @@ export interface operations {
             };
         };
     };
-    get_box_setup: {
+    get_page_box_restore: {
         parameters: {
             query?: never;
             header?: never;
@@ -9191,7 +9999,7 @@ export interface operations {
             };
         };
     };
-    get_box_sync: {
+    get_page_box_settings: {
         parameters: {
             query?: never;
             header?: never;
@@ -9211,7 +10019,7 @@ export interface operations {
             };
         };
     };
-    get_chat: {
+    get_page_box_setup: {
         parameters: {
             query?: never;
             header?: never;
@@ -9231,7 +10039,47 @@ export interface operations {
             };
         };
     };
-    get_chat_id: {
+    get_page_box_sync: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+        };
+    };
+    get_page_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+        };
+    };
+    get_page_chat_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -9282,7 +10130,7 @@ export interface operations {
             };
         };
     };
-    get_help: {
+    get_page_help: {
         parameters: {
             query?: never;
             header?: never;
@@ -9322,7 +10170,7 @@ export interface operations {
             };
         };
     };
-    get_join: {
+    get_page_join: {
         parameters: {
             query?: never;
             header?: never;
@@ -9342,7 +10190,7 @@ export interface operations {
             };
         };
     };
-    get_join_token: {
+    get_page_join_token: {
         parameters: {
             query?: never;
             header?: never;
@@ -9393,7 +10241,7 @@ export interface operations {
             };
         };
     };
-    get_me: {
+    get_page_me: {
         parameters: {
             query?: never;
             header?: never;
@@ -9471,7 +10319,7 @@ export interface operations {
             };
         };
     };
-    get_offline_html: {
+    get_page_offline_html: {
         parameters: {
             query?: never;
             header?: never;
@@ -9511,7 +10359,7 @@ export interface operations {
             };
         };
     };
-    get_play: {
+    get_page_play: {
         parameters: {
             query?: never;
             header?: never;
@@ -9531,7 +10379,7 @@ export interface operations {
             };
         };
     };
-    get_play_g_id: {
+    get_page_play_g_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -9562,7 +10410,7 @@ export interface operations {
             };
         };
     };
-    get_problems_code: {
+    get_page_problems_code: {
         parameters: {
             query?: never;
             header?: never;
@@ -9613,7 +10461,7 @@ export interface operations {
             };
         };
     };
-    get_staff: {
+    get_page_staff: {
         parameters: {
             query?: never;
             header?: never;
@@ -9633,7 +10481,7 @@ export interface operations {
             };
         };
     };
-    get_staff_audit: {
+    get_page_staff_audit: {
         parameters: {
             query?: never;
             header?: never;
@@ -9653,7 +10501,7 @@ export interface operations {
             };
         };
     };
-    get_staff_c_id: {
+    get_page_staff_c_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -9684,7 +10532,7 @@ export interface operations {
             };
         };
     };
-    get_staff_holds: {
+    get_page_staff_holds: {
         parameters: {
             query?: never;
             header?: never;
@@ -9704,7 +10552,7 @@ export interface operations {
             };
         };
     };
-    get_staff_retention: {
+    get_page_staff_retention: {
         parameters: {
             query?: never;
             header?: never;

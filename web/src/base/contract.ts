@@ -51,6 +51,14 @@ export type Checked = Full<Schemas['Checked']>;
 export type RecoverySheet = Full<Schemas['RecoverySheet']>;
 export type Finding = Full<Schemas['Finding']>;
 export type Examined = Refine<Schemas['Examined'], { findings: Finding[] }>;
+export type PowerState = Full<Schemas['PowerState']>;
+export type RestoreState = Refine<
+  Schemas['RestoreState'],
+  { state: 'idle' | 'running' | 'failed' | 'done'; files: Backup[] }
+>;
+export type RestoreLook = Full<Schemas['RestoreLook']>;
+export type SyncHistory = Full<Schemas['SyncHistory']>;
+export type Setting = Refine<Schemas['Shown'], { value: unknown; source: 'flag' | 'environment' | 'file' | 'central' | 'default' }>;
 export type Hold = Full<Schemas['Hold']>;
 export type ClockState = Full<Schemas['ClockState']>;
 export type Ran = Full<Schemas['Ran']>;

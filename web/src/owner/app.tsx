@@ -17,6 +17,8 @@ import { Health } from './health';
 import { Home } from './home';
 import { Invites } from './invites';
 import { People } from './people';
+import { Restore } from './restore';
+import { Settings } from './settings';
 import { Setup } from './setup';
 import { Sync } from './sync';
 import { o } from './words';
@@ -35,6 +37,8 @@ export function App() {
   if (at === '/box/backups' && admin) return <Backups />;
   if (at === '/box/health' && admin) return <Health />;
   if (at === '/box/setup' && admin) return <Setup />;
+  if (at === '/box/restore' && admin) return <Restore />;
+  if (at === '/box/settings' && admin) return <Settings />;
   return <Home admin={admin} />;
 }
 

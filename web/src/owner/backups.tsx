@@ -66,7 +66,7 @@ export function Backups() {
         {all.data && <p class="soft address-small">{o('bak.where', { folder: all.data.folder, n: all.data.keep })}</p>}
       </section>
       <details class="panel">
-        <summary>{o('setup.restore')}</summary>
+        <summary>{o('res')}</summary>
         <p>{o('setup.restore.how')}</p>
       </details>
     </Page>

@@ -1,13 +1,37 @@
 //! What the box finds when it examines itself, the worst first, each with what to do; and its clock.
 
 import { get } from '../base/api';
-import type { ClockState, Examined } from '../base/contract';
+import type { ClockState, Examined, Finding } from '../base/contract';
 import { clock, day, t } from '../base/i18n';
 import { useLoad, useTitle } from '../ui/hooks';
 import { Button, Fault, Heading } from '../ui/parts';
 import { Page } from './app';
 import { ClockCheck } from './clock';
-import { o } from './words';
+import { has, o } from './words';
+
+/** A finding in the person's language where it is known by its name, with the box's own sentences below; else those alone. */
+function Words({ of: { id, message, fix } }: { of: Finding }) {
+  const [what, todo] = [`what.${id}`, `do.${id}`];
+  if (!has(what) || !has(todo)) {
+    return (
+      <>
+        <strong lang="en-NG">{message}</strong>
+        <span lang="en-NG">{fix}</span>
+      </>
+    );
+  }
+  return (
+    <>
+      <strong>{o(what)}</strong>
+      <span>{o(todo)}</span>
+      <details lang="en-NG">
+        <summary>{o('health.box')}</summary>
+        <p class="soft">{message}</p>
+        <p class="soft">{fix}</p>
+      </details>
+    </>
+  );
+}
 
 export function Health() {
   useTitle(`${o('health')} · ${o('app')}`);
@@ -30,8 +54,7 @@ export function Health() {
                 <li key={one.id} class="row">
                   <span class="grow">
                     <span class={one.severity === 'error' ? 'badge act' : 'badge'}>{o(`health.${one.severity}`)}</span>
-                    <strong>{one.message}</strong>
-                    <span>{one.fix}</span>
+                    <Words of={one} />
                   </span>
                 </li>
               ))}

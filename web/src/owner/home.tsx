@@ -47,6 +47,8 @@ function findings({ ready, sync, empty, setup }: State, admin: boolean): Finding
   if (dead > 0)
     found.push({
       text: o(plural(dead, 'find.dead.one' as const, 'find.dead.other' as const), { n: dead }),
+      button: o('sync'),
+      to: '/box/sync',
     });
   // A clock that nobody vouches for is a step of setting up.
   if (ready.expiry !== 'ok' && !left.includes('clock')) found.push({ text: o('find.expiry', { why: ready.expiry }) });
@@ -126,6 +128,11 @@ export function Home({ admin }: { admin: boolean }) {
         <p class="address">{location.origin}</p>
         <p class="soft">{o('join.how')}</p>
       </section>
+      {admin && (
+        <a class="button plain" href="/box/settings">
+          {o('settings.power')}
+        </a>
+      )}
       {!admin && (
         <a class="button plain" href="/play" data-reload>
           {o('to.play')}

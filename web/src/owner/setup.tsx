@@ -116,10 +116,11 @@ export function Setup() {
               </a>
             </section>
           )}
-          <details class="panel">
-            <summary>{o('setup.restore')}</summary>
-            <p>{o('setup.restore.how')}</p>
-          </details>
+          {all.distributors === 0 && (
+            <a class="button plain" href="/box/restore">
+              {o('setup.restore')}
+            </a>
+          )}
         </>
       )}
       {secret && (

@@ -2,12 +2,14 @@
 
 import { useState } from 'preact/hooks';
 import { get, post } from '../base/api';
-import type { Replication } from '../base/contract';
+import type { Replication, SyncHistory } from '../base/contract';
 import { clock, day, t } from '../base/i18n';
 import { useAction, useLoad, useTitle } from '../ui/hooks';
-import { Button, Fault, Heading } from '../ui/parts';
+import { Button, Fault, Heading, List } from '../ui/parts';
 import { Page } from './app';
 import { o } from './words';
+
+const when = (iso: string): string => `${day(iso)}, ${clock(iso)}`;
 
 /** How often the state is looked at. */
 const EVERY_MS = 3000;
@@ -34,7 +36,84 @@ export function Sync() {
           {o('sync.now')}
         </Button>
       </section>
+      <History />
     </Page>
+  );
+}
+
+/** What has passed between the box and central. */
+function History() {
+  const all = useLoad(() => get<SyncHistory>('/api/v1/box/sync'), [], 30_000);
+  const again = useAction(async () => {
+    await post('/api/v1/box/sync/redrive');
+    await all.reload();
+  });
+  const part = <K extends keyof SyncHistory>(name: K) => ({ ...all, data: all.data?.[name] ?? null });
+  return (
+    <>
+      <section class="panel stack">
+        <h2>{o('hist.compared')}</h2>
+        <List from={part('comparisons')} empty={o('hist.compared.none')}>
+          {one => (
+            <li key={one.finished_at} class="row">
+              <span class="grow">
+                <strong>{o(one.kind === 'repair' ? 'hist.repair' : 'hist.verify')}</strong>
+                <span class="soft">{when(one.finished_at)}</span>
+                <span class={one.diverged > 0 ? 'badge act' : 'badge'}>
+                  {one.diverged > 0
+                    ? o('hist.differ', { n: one.diverged, rows: one.rows })
+                    : o('hist.same', { rows: one.rows })}
+                </span>
+                {one.unsettled > 0 && <span class="badge">{o('hist.unsettled', { n: one.unsettled })}</span>}
+              </span>
+            </li>
+          )}
+        </List>
+      </section>
+      <section class="panel stack">
+        <h2>{o('hist.orders')}</h2>
+        <List from={part('orders')} empty={o('hist.orders.none')}>
+          {one => (
+            <li key={one.seq} class="row">
+              <span class="grow">
+                <strong>
+                  {one.seq}. {one.kind}
+                </strong>
+                <span class="soft">{when(one.at)}</span>
+                <span class={one.outcome === 'refused' ? 'badge act' : 'badge'}>
+                  {o(one.outcome === 'refused' ? 'hist.refused' : 'hist.applied')}
+                </span>
+                {one.detail && (
+                  <span class="soft" lang="en-NG">
+                    {one.detail}
+                  </span>
+                )}
+              </span>
+            </li>
+          )}
+        </List>
+      </section>
+      <section class="panel stack">
+        <h2>{o('hist.dead')}</h2>
+        <List from={part('refused')} empty={o('hist.dead.none')}>
+          {one => (
+            <li key={`${one.table}/${one.id}`} class="row">
+              <span class="grow">
+                <strong class="address-small">{one.id}</strong>
+                <span class="soft">{when(one.refused_at)}</span>
+                <span>{o('hist.dead.why', { table: one.table, n: one.tries, why: one.reason })}</span>
+              </span>
+            </li>
+          )}
+        </List>
+        <Fault of={again.fault} />
+        {(all.data?.refused.length ?? 0) > 0 && (
+          <Button busy={again.busy} onClick={again.run}>
+            {o('hist.again')}
+          </Button>
+        )}
+      </section>
+    </>
   );
 }
 
@@ -46,8 +125,9 @@ function Report({ of }: { of: Replication }) {
     [o('sync.backlog'), String(of.backlog)],
     [o('sync.lag'), of.backlog > 0 ? o('sync.seconds', { n: of.lag_seconds }) : null],
     [o('sync.seq'), o('sync.of', { acked: of.acked_seq, head: of.head_seq })],
-    [o('sync.last'), of.last_sync_at ? `${day(of.last_sync_at)}, ${clock(of.last_sync_at)}` : o('sync.never')],
+    [o('sync.last'), of.last_sync_at ? when(of.last_sync_at) : o('sync.never')],
     [o('sync.error'), of.last_error],
+    [o('sync.verified'), of.last_verified_at ? when(of.last_verified_at) : null],
     [o('sync.dead'), of.dead_letters > 0 ? String(of.dead_letters) : null],
   ];
   return (
