@@ -28,7 +28,7 @@ use crate::live::power::Power;
 use crate::store::answers;
 use crate::store::backups::Phase;
 use crate::store::fault::Fault;
-use crate::store::medium::{FileMedium, Medium};
+use crate::store::medium::{FileMedium, Medium, RESERVE};
 use crate::store::writer::{Settings, Store};
 use crate::store::{backups, meta};
 
@@ -125,7 +125,8 @@ impl App {
         make_folder(&config.data_dir)?;
         let secrets = secrets::load(&config.data_dir, &old, config.production, &*entropy)?;
         let hub = Hub::new();
-        let medium = medium.unwrap_or_else(|| Arc::new(FileMedium { path: config.data_dir.join(STORE_FILE) }));
+        let medium =
+            medium.unwrap_or_else(|| Arc::new(FileMedium { path: config.data_dir.join(STORE_FILE), reserve: RESERVE }));
         let store = Store::open(Settings {
             medium,
             clock: Arc::clone(&clock),

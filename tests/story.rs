@@ -6,7 +6,7 @@ pub(crate) mod compare;
 pub(crate) mod evening;
 mod kill;
 mod link;
-mod match_play;
+pub(crate) mod match_play;
 mod orders;
 mod recorded;
 mod refresh;

@@ -26,7 +26,7 @@ const ROUNDS: usize = 5;
 /// Fills a store, and opens what a kill would leave of it.
 pub(crate) fn run(folder: &Path, table: &mut Table) {
     let (path, left) = (folder.join("large.redb"), folder.join("left.redb"));
-    let store = open(Arc::new(FileMedium { path: path.clone() }));
+    let store = open(Arc::new(FileMedium { path: path.clone(), reserve: 0 }));
     while std::fs::metadata(&path).unwrap().len() < BYTES {
         let fill = |tx: &mut Tx<'_>, _| (0..FILLING).try_for_each(|_| tx.put(&Message::new()).map_err(Refused::Fault));
         store.write_blocking(fill).unwrap();
@@ -41,7 +41,7 @@ pub(crate) fn run(folder: &Path, table: &mut Table) {
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
         drop(file);
         let began = clock.monotonic();
-        let store = open(Arc::new(FileMedium { path: left.clone() }));
+        let store = open(Arc::new(FileMedium { path: left.clone(), reserve: 0 }));
         opened.push(clock.monotonic().since(began).as_secs_f64() * 1000.0);
         let listed = store.read().unwrap().list::<Message>(&Key::new(), &Page::newest(50)).unwrap();
         read.push(clock.monotonic().since(began).as_secs_f64() * 1000.0);

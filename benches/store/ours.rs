@@ -30,7 +30,7 @@ struct Figures {
 
 impl Ours {
     pub(crate) fn new(path: &Path) -> Self {
-        let medium = Counted { file: FileMedium { path: path.to_owned() }, written: Arc::default() };
+        let medium = Counted { file: FileMedium { path: path.to_owned(), reserve: 0 }, written: Arc::default() };
         let written = medium.written.clone();
         let store = open(Arc::new(medium));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();

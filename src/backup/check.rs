@@ -160,6 +160,7 @@ pub async fn now(app: &Arc<App>, name: &str) -> Result<Checked, Error> {
     let fault = checked.as_ref().err().map(ToString::to_string);
     let (name, now) = (name.to_owned(), app.clock.now());
     app.store
+        .reserved()
         .write(move |tx, _| match backups::runs(tx)?.into_iter().find(|run| run.file == name) {
             Some(run) => backups::note(tx, &backups::BackupRun { checked_at: Some(now), fault, ..run }),
             None => Ok(()),
@@ -214,7 +215,7 @@ pub fn drill_in(
 /// [`Error`]; the store is then useless and says so of itself.
 pub fn fill<R: std::io::Read>(mut reader: Reader<R>, target: Target) -> Result<(Store, Head, End), Error> {
     let store = Store::open(Settings {
-        medium: Arc::new(FileMedium { path: target.folder.join(STORE_FILE) }),
+        medium: Arc::new(FileMedium { path: target.folder.join(STORE_FILE), reserve: 0 }),
         clock: target.clock,
         entropy: target.entropy,
         digest_key: target.digest_key,

@@ -85,7 +85,7 @@ pub async fn create(app: &Arc<App>) -> Result<BackupRun, Error> {
     let made = tokio::task::spawn_blocking(move || job.run(&folder, snapshot));
     let run = made.await.map_err(|_| Error::Broken("making it was cut off".into()))??;
     let noted = run.clone();
-    app.store.write(move |tx, _| backups::note(tx, &noted)).await?;
+    app.store.reserved().write(move |tx, _| backups::note(tx, &noted)).await?;
     let gone = folder::prune(&folder::path(app), app.box_id, app.config.backup_keep)?;
     drop(alone);
     match &run.fault {

@@ -72,7 +72,13 @@ impl From<Integrity> for Error {
 
 impl From<KeyFileError> for Error {
     fn from(error: KeyFileError) -> Self {
-        Self::Keys(error.to_string())
+        match error {
+            KeyFileError::Io(error) => match Fault::from(error) {
+                Fault::Full => Self::Store(Fault::Full),
+                other => Self::Keys(other.to_string()),
+            },
+            other => Self::Keys(other.to_string()),
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::chat::records::{
 use crate::chat::seal::CopyKind;
 use crate::chat::seal::bucket::Kind;
 use crate::chat::seal::keyring::Keyring;
-use crate::chat::service::{Gate, Service};
+use crate::chat::service::{Gate, Service, note_full};
 use crate::chat::takeover;
 use crate::store::fault::Fault;
 use crate::store::key::Key;
@@ -117,7 +117,10 @@ pub async fn step(service: &Service, store: &Store, conditions: Conditions) -> R
             status.blocked = report.destroyed.blocked;
             status.last_error = None;
         }
-        Err(error) => status.last_error = Some(error.to_string()),
+        Err(error) => {
+            note_full(store, error);
+            status.last_error = Some(error.to_string());
+        }
     }
     result
 }

@@ -237,7 +237,8 @@ impl Service {
                 may_send(&read, caller.id(), conversation)?;
             }
             drop(read);
-            let draft = self.draft(caller.id(), conversation, open, digest).await?;
+            let draft = self.draft(caller.id(), conversation, open, digest).await;
+            let draft = draft.inspect_err(|error| note_full(store, error))?;
             let (keyring, sender) = (Arc::clone(&self.keyring), caller.clone());
             let sent = store
                 .write(move |tx, now| once(tx, now, key, |tx| messages::send(tx, &sender, &draft, &keyring)))
@@ -375,7 +376,7 @@ impl Service {
     ) -> Result<AuditId, Error> {
         self.passable()?;
         let who = moderator.clone();
-        match store.write(move |tx, now| review::admit(tx, now, &who, id, &grounds)).await? {
+        match store.reserved().write(move |tx, now| review::admit(tx, now, &who, id, &grounds)).await? {
             Admission::Noted(audit_id) => Ok(audit_id),
             Admission::Refused { retry_after } => {
                 self.alarms.fetch_add(1, Ordering::Relaxed);
@@ -513,6 +514,13 @@ impl Service {
             read_at: message.read_at,
             vanished_at: message.vanished_at,
         }
+    }
+}
+
+/// The key file lies on the store's disk: where it found no room, nobody does.
+pub(in crate::chat) fn note_full(store: &Store, error: &Error) {
+    if matches!(error, Error::Store(Fault::Full)) {
+        store.found_full();
     }
 }
 

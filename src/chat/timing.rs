@@ -97,7 +97,7 @@ impl Service {
         if self.clock.contradicted() || now.since(named).max(named.since(now)) > AGREEMENT {
             return Err(Error::ClockDiffers);
         }
-        let noted = store.write(move |tx, now| confirmed(tx, now, admin, reason)).await?;
+        let noted = store.reserved().write(move |tx, now| confirmed(tx, now, admin, reason)).await?;
         self.clock.confirm();
         Ok(noted)
     }

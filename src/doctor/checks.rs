@@ -63,6 +63,11 @@ fn store(app: &App, _: &Link) -> Vec<Finding> {
         }
     }
     let figures = app.store.figures();
+    if figures.full {
+        let message = "The disk is full: only sign-outs, holds, audits and what makes room is written.";
+        let fix = format!("Make room on the disk of {}; writing goes on by itself.", app.config.data_dir.display());
+        found.push(Finding::error("storage_full", message, fix));
+    }
     if figures.failures > 0 {
         let message = format!("{} commits failed since the start; nothing acknowledged was lost.", figures.failures);
         let fix = "Look at the disk: dmesg, smartctl -a, df. Make a backup to another disk: whotbox backup create.";

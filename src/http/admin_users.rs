@@ -195,7 +195,7 @@ async fn change(app: Arc<App>, req: Req) -> Result<Response, Problem> {
         vip_enabled: body.vip_enabled,
         suspended: body.status.map(|status| status == WishedStatus::Suspended),
     };
-    let changed = app.store.write(move |tx, now| {
+    let changed = app.store.reserved().write(move |tx, now| {
         caller.still(tx, now)?;
         accounts::change(tx, now, &admin, id, wished)
     });

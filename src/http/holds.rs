@@ -220,7 +220,7 @@ async fn place(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let moderator = moderator(&app, &req)?;
     let (scope, reason) = asked(&app, &req)?;
     let key = once::key(&app, &req, moderator.id())?;
-    let done = app.store.write(move |tx, now| {
+    let done = app.store.reserved().write(move |tx, now| {
         do_once(tx, now, key, |tx| hold::place(tx, now, Placer::Moderator(&moderator), scope, reason))
     });
     let done = done.await.map_err(problem)?;
@@ -233,7 +233,7 @@ async fn release(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let (scope, reason) = asked(&app, &req)?;
     let key = once::key(&app, &req, moderator.id())?;
     let terms = app.chat.settings().release;
-    let done = app.store.write(move |tx, now| {
+    let done = app.store.reserved().write(move |tx, now| {
         do_once(tx, now, key, |tx| hold::release(tx, now, Placer::Moderator(&moderator), scope, reason, terms))
     });
     let done = done.await.map_err(problem)?;

@@ -274,9 +274,9 @@ async fn expire(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     if let Some(done) = ran_before(&app, key).await? {
         return Ok(reply::replayed(reply::ok(&ran_again(done.reference))));
     }
-    let report = retention::run(&app.chat, &app.store, Conditions::default()).await.map_err(problem)?;
+    let report = retention::run(&app.chat, &app.store.reserved(), Conditions::default()).await.map_err(problem)?;
     let reference = (report.tally.examined, report.tally.expired, report.tally.held, run_id);
-    let done = app.store.write(move |tx, now| do_once(tx, now, key, |_| Ok::<_, Error>(reference)));
+    let done = app.store.reserved().write(move |tx, now| do_once(tx, now, key, |_| Ok::<_, Error>(reference)));
     done.await.map_err(problem)?;
     Ok(reply::ok(&ran(report.tally, run_id, report.waiting)))
 }
@@ -284,7 +284,8 @@ async fn expire(app: Arc<App>, req: Req) -> Result<Response, Problem> {
 /// The run that this key stands for, if there was one.
 async fn ran_before(app: &App, key: Option<OnceKey>) -> Result<Option<Done<RunReference>>, Problem> {
     // A command that refuses is not remembered, so this only looks.
-    let look = app.store.write(move |tx, now| do_once::<RunReference, _>(tx, now, key, |_| Err(Error::NotFound)));
+    let look =
+        app.store.reserved().write(move |tx, now| do_once::<RunReference, _>(tx, now, key, |_| Err(Error::NotFound)));
     match look.await {
         Ok(done) => Ok(Some(done)),
         Err(Error::NotFound) => Ok(None),

@@ -185,6 +185,7 @@ async fn logout(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let key = once::key(&app, &req, key)?;
     let done = app
         .store
+        .reserved()
         .write(move |tx, now| do_once(tx, now, key, |tx| sessions::logout(tx, now, &Caller::check(tx, now, named)?)));
     let done = done.await.map_err(refused)?;
     Ok(once::answer(done.replayed, reply::no_content()))

@@ -99,6 +99,6 @@ async fn list(app: Arc<App>, req: Req) -> Result<Response, Problem> {
 async fn end(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let caller = auth::settled(&app, &req)?;
     let session: SessionId = req.param("sid")?;
-    app.store.write(move |tx, now| sessions::end(tx, now, &caller, session)).await.map_err(refused)?;
+    app.store.reserved().write(move |tx, now| sessions::end(tx, now, &caller, session)).await.map_err(refused)?;
     Ok(reply::no_content())
 }

@@ -72,7 +72,7 @@ impl Service {
     ) -> Result<UserInfo, Error> {
         let user = users::by_username(&store.read()?, username)?.ok_or(Error::NotFound)?.id;
         let change = Change { suspended: Some(suspended), ..Change::default() };
-        store.write(move |tx, now| accounts::apply(tx, now, user, change)).await?;
+        store.reserved().write(move |tx, now| accounts::apply(tx, now, user, change)).await?;
         users::by_id(&store.read()?, user)?.ok_or(Error::NotFound)
     }
 
@@ -83,7 +83,7 @@ impl Service {
     pub async fn console_reset(&self, store: &Store, username: &Username) -> Result<Secret<String>, Error> {
         let user = users::by_username(&store.read()?, username)?.ok_or(Error::NotFound)?.id;
         let (nonce, hash) = self.make_temporary(user).await?;
-        store.write(move |tx, now| accounts::reset_password(tx, now, Resetter::Console, user, hash)).await?;
+        store.reserved().write(move |tx, now| accounts::reset_password(tx, now, Resetter::Console, user, hash)).await?;
         Ok(self.temporary_password(user, nonce))
     }
 }

@@ -114,7 +114,7 @@ impl Service {
     ) -> Result<(), Error> {
         let verified = self.examine(store, clock, &current).await?;
         let caller = caller.clone();
-        store.write(move |tx, now| close(tx, now, &caller, &verified)).await?
+        store.reserved().write(move |tx, now| close(tx, now, &caller, &verified)).await?
     }
 }
 

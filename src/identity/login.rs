@@ -27,7 +27,7 @@ use crate::identity::service::Service;
 use crate::identity::sessions::{self, RefreshTokens, Refreshed, SessionRef};
 use crate::identity::takeover;
 use crate::identity::throttle::{Bucket, Scope, longest_wait};
-use crate::identity::users::{self, Status};
+use crate::identity::users::{self, Role, Status};
 use crate::store::fault::Fault;
 use crate::store::once::{Done, OnceKey, once, seen};
 use crate::store::read::Read;
@@ -102,6 +102,8 @@ pub(in crate::identity) struct Verified {
     username: String,
     address: IpAddr,
     user: Option<(UserId, String)>,
+    /// An admin or a moderator, right password or not: on a full disk they are needed, and their failures count all the same.
+    staff: bool,
     matches: bool,
     upgrade: Option<PasswordHash>,
     buckets: Buckets,
@@ -123,6 +125,7 @@ impl Service {
         for _ in 0..TRIES {
             let verified = self.examine(store, clock, &given).await?;
             let service = Arc::clone(self);
+            let store = if verified.staff { store.reserved() } else { store.clone() };
             let judged = store.write(move |tx, now| judge(tx, now, &service.refresh, verified, key)).await?;
             match judged {
                 Judged::In(done) => return Ok(done),
@@ -156,6 +159,7 @@ impl Service {
         Ok(Verified {
             username,
             address: given.address,
+            staff: known.user.as_ref().is_some_and(|user| matches!(user.role, Role::Admin | Role::Moderator)),
             user: known.user.map(|user| (user.id, user.password_hash)),
             matches: verdict.matches,
             upgrade,
@@ -227,6 +231,7 @@ impl Service {
         };
         let service = Arc::clone(self);
         let rotated: Done<Option<SessionRef>> = store
+            .reserved()
             .write(move |tx, now| {
                 once(tx, now, key, |tx| {
                     match sessions::refresh(tx, now, &service.refresh, service.started, presented)? {

@@ -140,7 +140,7 @@ impl Erasure {
                 }
             }
         }
-        self.app.store.write(move |tx, now| erasure::finish(tx, now, user)).await?;
+        self.app.store.reserved().write(move |tx, now| erasure::finish(tx, now, user)).await?;
         tracing::info!(%user, "a user was erased");
         Ok(true)
     }
@@ -148,7 +148,7 @@ impl Erasure {
     /// One command: the hold is looked at, the account is wiped if it was not, and one page forgets the name.
     async fn page(&self, user: UserId, trace: Trace, page: Page) -> Result<Did, Error> {
         let (games, chats) = (Arc::clone(&self.app.game), Arc::clone(&self.app.chat));
-        let done = self.app.store.write(move |tx, now| {
+        let done = self.app.store.reserved().write(move |tx, now| {
             if chats.holds(tx, user)? {
                 erasure::held(tx, now, user)?;
                 return Ok::<_, Error>(Did::Waits);

@@ -26,7 +26,7 @@ pub struct Housekeeping {
 impl Job for Housekeeping {
     async fn step(&mut self) -> Next {
         let retention = self.log_retention;
-        let done = self.store.write(move |tx, now| {
+        let done = self.store.reserved().write(move |tx, now| {
             let mut done = once::forget(tx, now, AT_ONCE)?;
             done = done.max(cleanup::step(tx, now, AT_ONCE)?);
             for lane in Lane::ALL {

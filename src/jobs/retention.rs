@@ -38,7 +38,7 @@ impl Retention {
     async fn reopen(&self, report: &Report) -> Result<(), Fault> {
         let settled = report.waiting.is_none() && !report.more && self.app.chat.status().oldest_due.is_none();
         if self.app.chat.gate() == Gate::Closed && settled {
-            self.app.store.write(|tx, _| backups::reopen(tx)).await?;
+            self.app.store.reserved().write(|tx, _| backups::reopen(tx)).await?;
             self.app.chat.set_gate(Gate::Open);
             tracing::info!("what was due when the box was restored is destroyed; messages are open again");
         }
@@ -50,7 +50,7 @@ impl Job for Retention {
     async fn step(&mut self) -> Next {
         self.app.chat.heard(self.link.status.known().last_sync_at);
         self.holds_known();
-        let report = match step(&self.app.chat, &self.app.store, Conditions::default()).await {
+        let report = match step(&self.app.chat, &self.app.store.reserved(), Conditions::default()).await {
             Ok(report) => report,
             Err(error) => {
                 tracing::error!(%error, "what is due could not be destroyed; it is tried again");

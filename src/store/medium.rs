@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +16,9 @@ use crate::store::layout::Layout;
 /// for many commits, often enough that what is kept in memory stays small and is read back in milliseconds.
 const JOURNAL: u64 = 8 << 20;
 
+/// Bytes that a box keeps for a full disk: a few checkpoints of sign-outs, holds and audits, and the chat's key file anew.
+pub const RESERVE: u64 = 16 << 20;
+
 /// A place that can be opened again after a failure.
 pub trait Medium: Debug + Send + Sync + 'static {
     /// Opens the place. redb locks it through the backend, so that a second opener is refused.
@@ -26,6 +30,22 @@ pub trait Medium: Debug + Send + Sync + 'static {
     /// How long the journal of a store that is made here becomes, in bytes.
     fn journal_bytes(&self) -> u64 {
         JOURNAL
+    }
+
+    /// Keeps room beside the store, for what must be written when there is no other room.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::StorageFull`] where there is not enough.
+    fn keep_reserve(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Gives that room free, to be written to.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn spend_reserve(&self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -45,6 +65,8 @@ pub fn format(file: Box<dyn StorageBackend>, journal_bytes: u64) -> io::Result<(
 pub struct FileMedium {
     /// The file; made if missing, readable by its owner alone.
     pub path: PathBuf,
+    /// Bytes that are kept free for a full disk, in a file beside it; 0 keeps none.
+    pub reserve: u64,
 }
 
 impl Medium for FileMedium {
@@ -59,9 +81,42 @@ impl Medium for FileMedium {
         rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap_or_default();
         Ok(Box::new(backend(file)?))
     }
+
+    fn keep_reserve(&self) -> io::Result<()> {
+        if self.reserve == 0 {
+            return Ok(());
+        }
+        let path = self.reserve_path();
+        if std::fs::metadata(&path).is_ok_and(|meta| meta.blocks() * 512 >= self.reserve) {
+            return Ok(());
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path)?;
+        // As much again has to be free, or the next write would need it at once.
+        let free = rustix::fs::fstatvfs(&file)?;
+        if free.f_bavail.saturating_mul(free.f_frsize) < 2 * self.reserve {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, self.reserve)?;
+        Ok(())
+    }
+
+    fn spend_reserve(&self) -> io::Result<()> {
+        match OpenOptions::new().write(true).open(self.reserve_path()) {
+            Ok(file) => file.set_len(0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl FileMedium {
+    fn reserve_path(&self) -> PathBuf {
+        self.path.with_extension("reserve")
+    }
+
     /// Makes an empty database. It gets its name only when it is whole, because redb refuses a file that a power
     /// cut left between its first write and its last. The folder is locked meanwhile: of two processes that start
     /// together, one makes the file and the other finds it.

@@ -24,8 +24,10 @@ use crate::store::snapshot::Snapshot;
 use crate::store::tx::Tx;
 
 mod batch;
+mod room;
 
 use batch::Committed;
+use room::Room;
 
 /// Commands that may wait: at 64 writers a commit takes a few milliseconds, so a full queue is seconds of work.
 pub const MAX_QUEUE: usize = 1024;
@@ -55,6 +57,8 @@ pub struct Settings {
 pub struct Store {
     shared: Arc<Shared>,
     _stop: Arc<Stop>,
+    /// Whether what is written through this handle may use the reserve.
+    reserved: bool,
 }
 
 struct Shared {
@@ -67,6 +71,7 @@ struct Shared {
     counts: Counts,
     committed: watch::Sender<u64>,
     repaired: Arc<AtomicBool>,
+    room: Room,
 }
 
 /// The store's file as the handles see it.
@@ -127,12 +132,15 @@ pub struct Figures {
     pub queued: u64,
     /// redb had to walk the file to repair it when it was opened: never, with quick repair.
     pub repaired: bool,
+    /// The disk is full: only what may use the reserve is written.
+    pub full: bool,
 }
 
 /// A queued command: it runs once, and is told once what became of it.
 trait Command: Send {
     fn run(&mut self, tx: &mut Tx<'_>, now: Timestamp) -> Outcome;
     fn answer(self: Box<Self>, committed: Result<(), Fault>);
+    fn may_use_reserve(&self) -> bool;
 }
 
 /// What a command wants done with its overlay.
@@ -146,6 +154,7 @@ struct Pending<F, T, E, R> {
     command: Option<F>,
     result: Option<Result<T, E>>,
     reply: R,
+    reserved: bool,
 }
 
 impl<F, T, E, R> Command for Pending<F, T, E, R>
@@ -179,6 +188,10 @@ where
         // The caller may be gone; what was committed stays committed.
         (self.reply)(result);
     }
+
+    fn may_use_reserve(&self) -> bool {
+        self.reserved
+    }
 }
 
 /// Errors that may carry a failure of the store, which then gives up the whole commit.
@@ -210,31 +223,46 @@ impl Store {
             counts: Counts::default(),
             committed: watch::Sender::new(0),
             repaired,
+            room: Room::default(),
         });
+        shared.keep_reserve();
         let worker = Arc::clone(&shared);
         let thread =
             std::thread::Builder::new().name("store-writer".into()).spawn(move || worker.write_loop(&commands));
         let thread = thread.map_err(|error| Fault::Unavailable(error.to_string()))?;
         let stop = Arc::new(Stop { shared: Arc::clone(&shared), thread: Mutex::new(Some(thread)) });
-        Ok(Self { shared, _stop: stop })
+        Ok(Self { shared, _stop: stop, reserved: false })
+    }
+
+    /// A handle whose commands may use the reserve, so that they are committed on a full disk too: what ends a right, what
+    /// keeps evidence, what makes room.
+    #[must_use]
+    pub fn reserved(&self) -> Self {
+        Self { reserved: true, ..self.clone() }
     }
 
     /// Runs a command in the one write path and waits until it is on the disk.
     ///
     /// # Errors
     /// The command's own refusal (then nothing was written), or a [`Fault`] in its clothes.
-    pub async fn write<T, E>(
-        &self,
-        command: impl FnOnce(&mut Tx<'_>, Timestamp) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
+    pub fn write<T, E, F>(&self, command: F) -> impl Future<Output = Result<T, E>> + Send + use<T, E, F>
     where
         T: Send + 'static,
         E: From<Fault> + AsFault + Send + 'static,
+        F: FnOnce(&mut Tx<'_>, Timestamp) -> Result<T, E> + Send + 'static,
     {
-        let (sender, answer) = oneshot::channel();
-        let reply = move |result| drop(sender.send(result));
-        self.submit(Box::new(Pending { command: Some(command), result: None, reply }))?;
-        answer.await.unwrap_or_else(|_| Err(E::from(Fault::Closed)))
+        let store = self.clone();
+        async move {
+            let (sender, answer) = oneshot::channel();
+            let reply = move |result| drop(sender.send(result));
+            store.submit(Box::new(Pending {
+                command: Some(command),
+                result: None,
+                reply,
+                reserved: store.reserved,
+            }))?;
+            answer.await.unwrap_or_else(|_| Err(E::from(Fault::Closed)))
+        }
     }
 
     /// [`Store::write`] for a caller that may block its thread: start-up, tools, tests.
@@ -251,7 +279,7 @@ impl Store {
     {
         let (sender, answer) = sync_channel(1);
         let reply = move |result| drop(sender.send(result));
-        self.submit(Box::new(Pending { command: Some(command), result: None, reply }))?;
+        self.submit(Box::new(Pending { command: Some(command), result: None, reply, reserved: self.reserved }))?;
         answer.recv().unwrap_or_else(|_| Err(E::from(Fault::Closed)))
     }
 
@@ -266,6 +294,13 @@ impl Store {
                 TrySendError::Disconnected(_) => Fault::Closed,
             }
         })
+    }
+
+    /// Whoever else writes to this disk found it full: the reserve is given free, as after a commit that found it so.
+    pub fn found_full(&self) {
+        if !self.shared.room.is_short() {
+            self.shared.use_reserve();
+        }
     }
 
     /// The store as it is now.
@@ -294,6 +329,7 @@ impl Store {
             payload_bytes: counts.payload.load(Ordering::Relaxed),
             queued: self.shared.waiting.load(Ordering::Relaxed),
             repaired: self.shared.repaired.load(Ordering::SeqCst),
+            full: self.shared.room.is_short(),
         }
     }
 
@@ -350,9 +386,10 @@ impl Shared {
 
     fn write_loop(&self, commands: &Receiver<Box<dyn Command>>) {
         while let Some(first) = self.next(commands) {
-            let mut queued = commands.try_iter().inspect(|_| self.took());
-            let mut batch = vec![first];
-            batch.extend(queued.by_ref().take(MAX_BATCH - 1));
+            self.look_for_room();
+            let mut queued = commands.try_iter().inspect(|_| self.took()).filter_map(|command| self.admit(command));
+            let mut batch: Vec<_> = self.admit(first).into_iter().collect();
+            batch.extend(queued.by_ref().take(MAX_BATCH - batch.len()));
             self.commit(batch, &mut queued);
             // After the answers: what they promised is in the journal, and need not wait for this.
             self.checkpoint();
@@ -402,7 +439,7 @@ impl Shared {
             }
             Err(fault) => {
                 tracing::error!(%fault, commands = batch.len(), "a commit failed; the store is reopened");
-                self.failed();
+                self.failed(&fault);
                 batch.into_iter().for_each(|command| command.answer(Err(fault.clone())));
             }
         }
@@ -436,13 +473,13 @@ impl Shared {
     fn checkpoint(&self) {
         let is = |what: fn(&Engine) -> bool| self.file().engine().is_ok_and(what);
         let ended = if is(Engine::is_over) { self.finish_checkpoint() } else { Ok(()) };
-        if is(Engine::is_due) && ended.is_ok() {
+        if is(Engine::is_due) && ended.is_ok() && !self.room.is_stuck() {
             let beside = self.settings.checkpoints_beside;
             drop(self.file_mut().engine_mut().map(|engine| engine.begin(beside)));
         }
         if let Err(fault) = ended {
             tracing::error!(%fault, "a checkpoint failed; the store is reopened");
-            self.failed();
+            self.failed(&fault);
         }
     }
 
@@ -472,10 +509,19 @@ impl Shared {
     }
 
     /// After a failure the file is closed and opened again.
-    fn failed(&self) {
+    fn failed(&self, fault: &Fault) {
         self.counts.failures.fetch_add(1, Ordering::Relaxed);
-        self.set_file(File::Failed);
-        self.reopen();
+        if *fault != Fault::Full {
+            self.set_file(File::Failed);
+            return self.reopen();
+        }
+        self.use_reserve();
+        // The disk is sound and opens at once: who reads meanwhile waits for that, and is not refused.
+        let mut file = self.file_mut();
+        *file = File::Failed;
+        if let Some(engine) = self.opened() {
+            *file = File::Open(engine);
+        }
     }
 
     /// Hands a notice on. A listener that panics loses this one and no other.
@@ -486,12 +532,18 @@ impl Shared {
     }
 
     fn reopen(&self) {
-        match open_engine(&self.settings, &self.repaired) {
-            Ok(engine) => {
-                self.set_file(File::Open(engine));
-                tracing::info!("the store is open again");
-            }
+        if let Some(engine) = self.opened() {
+            self.set_file(File::Open(engine));
+        }
+    }
+
+    /// Opens the file again; says how that went.
+    fn opened(&self) -> Option<Engine> {
+        let opened = open_engine(&self.settings, &self.repaired);
+        match &opened {
+            Ok(_) => tracing::info!("the store is open again"),
             Err(fault) => tracing::error!(%fault, "the store cannot be reopened"),
         }
+        opened.ok()
     }
 }

@@ -128,7 +128,7 @@ async fn carry_out(app: &App, directive: &Directive) -> Result<(), Fault> {
             let (placer, archive) = (issuer(&directive.issued_by), app.config.archive);
             let terms = Terms { grace: app.config.hold_grace, second_moderator: false };
             let applied = answer.clone();
-            let done = app.store.write(move |tx, now| {
+            let done = app.store.reserved().write(move |tx, now| {
                 // An answer that is there already came by a second poll: the order has had its effect.
                 if answers::last(tx)? >= seq {
                     return Ok(());
@@ -147,7 +147,7 @@ async fn carry_out(app: &App, directive: &Directive) -> Result<(), Fault> {
     };
     if let Some(reason) = &refusal {
         let reason: String = reason.chars().filter(|c| *c != '\0').take(300).collect();
-        app.store.write(move |tx, now| tx.put(&answer(Fate::Refused, Some(reason), now))).await?;
+        app.store.reserved().write(move |tx, now| tx.put(&answer(Fate::Refused, Some(reason), now))).await?;
     }
     tracing::info!(seq, kind = directive.kind, refused = refusal, "an order of central's was answered");
     Ok(())

@@ -255,7 +255,7 @@ impl<U: Upstream> Sender<U> {
         let place = Place { seq: unsigned(cursor.seq), chain: cursor.chain };
         *self.place(lane) = Some(place);
         self.contact = Some((self.clock.monotonic(), self.clock.now()));
-        self.store.write(move |tx, _| meta::acknowledge(tx, lane, place.seq, place.chain)).await
+        self.store.reserved().write(move |tx, _| meta::acknowledge(tx, lane, place.seq, place.chain)).await
     }
 }
 

@@ -122,8 +122,13 @@ impl Whole {
 
     /// Makes an account from the console.
     pub(crate) async fn account(&self, role: Role, username: &str) {
+        self.account_with(role, username, PASSWORD).await;
+    }
+
+    /// The same with a password.
+    pub(crate) async fn account_with(&self, role: Role, username: &str, password: &str) {
         use whotbox::base::time::Clock as _;
-        let password = Some(secret(PASSWORD));
+        let password = Some(secret(password));
         let (name, now) = (username.parse().unwrap(), self.clock.now());
         self.app.identity.console_add(&self.app.store, now, role, name, password, None).await.unwrap();
     }

@@ -2,6 +2,7 @@
 
 mod backups;
 mod doctor;
+mod full;
 mod metrics;
 mod power;
 mod restoring;

@@ -84,7 +84,7 @@ impl Whole {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_795_341_600_000_000)));
         let store = Store::open(Settings {
-            medium: Arc::new(FileMedium { path: folder.path().join("store") }),
+            medium: Arc::new(FileMedium { path: folder.path().join("store"), reserve: 0 }),
             clock: clock.clone(),
             entropy: Arc::new(SeededEntropy::new(1)),
             digest_key: Secret::new([7; 32]),

@@ -20,6 +20,8 @@ use super::lab::Dice;
 
 /// Bytes of the journal: so few that a short test goes round it and outgrows it.
 const JOURNAL: u64 = 16 * PAGE as u64;
+/// Pages of the reserve.
+const RESERVE: usize = 512;
 /// What gets its place on the disk together.
 const PAGE: usize = 4096;
 /// What a power cut leaves whole or loses whole.
@@ -65,6 +67,8 @@ struct State {
     failures: Vec<Failure>,
     /// Only what was written before can be written.
     full: bool,
+    /// Pages beyond that: the reserve that was given free.
+    spare: usize,
 }
 
 /// The disk. Clones are the same one.
@@ -90,7 +94,7 @@ impl Disk {
     pub(crate) fn holding(bytes: Vec<u8>) -> Self {
         let written = (0..bytes.len().div_ceil(PAGE) as u64).collect();
         let (history, failures) = (Vec::new(), Vec::new());
-        let state = State { bytes, written, journal: JOURNAL, history, locked: None, failures, full: false };
+        let state = State { bytes, written, journal: JOURNAL, history, locked: None, failures, full: false, spare: 0 };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -120,7 +124,7 @@ impl Disk {
         self.state().failures.push(Failure { of, kind, skip });
     }
 
-    /// No page that was never written can be written from now on.
+    /// No page that was never written can be written from now on, but for the reserve.
     pub(crate) fn fill(&self) {
         self.state().full = true;
     }
@@ -149,6 +153,15 @@ impl Medium for Disk {
     fn journal_bytes(&self) -> u64 {
         self.state().journal
     }
+
+    fn keep_reserve(&self) -> io::Result<()> {
+        if self.state().full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    fn spend_reserve(&self) -> io::Result<()> {
+        self.state().spare = RESERVE;
+        Ok(())
+    }
 }
 
 impl State {
@@ -164,8 +177,14 @@ impl State {
         }
     }
 
-    fn has_room(&self, offset: u64, length: usize) -> bool {
-        !self.full || pages(offset, length).all(|page| self.written.contains(&page))
+    fn has_room(&mut self, offset: u64, length: usize) -> bool {
+        if !self.full {
+            return true;
+        }
+        let new = pages(offset, length).filter(|page| !self.written.contains(page)).count();
+        let left = self.spare.checked_sub(new);
+        self.spare = left.unwrap_or(self.spare);
+        left.is_some()
     }
 }
 

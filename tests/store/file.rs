@@ -16,7 +16,7 @@ use super::lab::{Note, START, assert_log_is_sound, enrol, note, settings};
 
 fn open(path: &Path) -> Result<Store, Fault> {
     let clock = Arc::new(ManualClock::at(START));
-    Store::open(settings(Arc::new(FileMedium { path: path.to_owned() }), &clock, |_| {}))
+    Store::open(settings(Arc::new(FileMedium { path: path.to_owned(), reserve: 0 }), &clock, |_| {}))
 }
 
 fn notes(store: &Store) -> usize {
