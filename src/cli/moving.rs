@@ -95,6 +95,15 @@ enum Reached {
     Stopped(Arc<App>),
 }
 
+impl Reached {
+    /// Nothing more is asked of it: a stopped box is closed as it should be.
+    fn leave(&self) {
+        if let Self::Stopped(app) = self {
+            app.store.close();
+        }
+    }
+}
+
 impl Desk for Reached {
     async fn step(&mut self, step: Step) -> Result<Answer, String> {
         match self {
@@ -165,7 +174,9 @@ fn sources(args: &ImportArgs) -> BTreeMap<Service, Location> {
 /// [`Failure`] in words for a person.
 pub async fn import(config: &Config, args: &ImportArgs) -> Result<(), Failure> {
     if args.abandon {
-        let answer = reach(config).await?.step(Step::Abandon).await;
+        let mut desk = reach(config).await?;
+        let answer = desk.step(Step::Abandon).await;
+        desk.leave();
         answer.map_err(|why| Failure::failed(why, "Run it again."))?;
         drop(writeln!(std::io::stdout().lock(), "The import is closed. What it brought stays."));
         return Ok(());
@@ -192,9 +203,7 @@ pub async fn import(config: &Config, args: &ImportArgs) -> Result<(), Failure> {
     let mut desk = reach(config).await?;
     let mut shown = Shown { terminal: std::io::stderr().is_terminal(), last: String::new() };
     let done = order.run(&mut desk, &mut shown).await.map_err(|error| failure(&error));
-    if let Reached::Stopped(app) = &desk {
-        app.store.close();
-    }
+    desk.leave();
     let account = done?;
     for path in &args.report {
         write_report(path, &account)?;

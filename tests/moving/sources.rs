@@ -60,6 +60,11 @@ impl Sources {
         made
     }
 
+    /// Where the files of the old services are, and what a good import makes of them.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let entries = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap());
         entries.map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap())).collect()
@@ -101,7 +106,10 @@ impl Sources {
         if !map.is_empty() {
             command.args(["--map", map]);
         }
-        command.current_dir(folder);
+        // What is put down for a moment must lie where the tests look for it.
+        let temporary = folder.join("tmp");
+        std::fs::create_dir_all(&temporary).unwrap();
+        command.env("TMPDIR", temporary).current_dir(folder);
         command
     }
 

@@ -1,6 +1,7 @@
 //! Three installations move in: into a running box, into a stopped one, and across a kill.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -9,8 +10,12 @@ use crate::moving::sources::{Sources, text};
 use crate::story::compare::differences;
 use crate::story::evening::{caught_up, linked};
 use crate::story::secrecy::search;
-use crate::support::postgres::Postgres;
+use crate::support::postgres::{Database, Postgres};
 use crate::support::whotbox::{Person, Whotbox};
+
+/// Texts of the old messages, and a token of the old services.
+const TEXTS: [&str; 4] =
+    ["harmattan message 1 from", "harmattan under hold", "harmattan of the twin", "open-invite-token"];
 
 /// Messages of a store: enough for several batches, or what the issue asks for.
 fn messages(few: usize) -> usize {
@@ -136,6 +141,28 @@ async fn games_are_there(whotbox: &Whotbox, sources: &Sources) {
     assert_eq!(game["points"], json!([2, 2]), "{game:#}");
 }
 
+/// Central holds exactly what the box holds, which is at least as many rows as there were messages.
+fn central_has_it_all(whotbox: Whotbox, folder: &Path, central: &Database, least: usize) {
+    assert_eq!(whotbox.terminate(), Some(0));
+    let (found, rows) = differences(folder, central);
+    assert!(found.is_empty(), "{found:#?}");
+    assert!(rows > least, "{rows} rows");
+}
+
+/// A box that is linked to central after it took the old stores in sends all of it there.
+async fn it_reaches_central(whotbox: Whotbox, folder: &Path, least: usize) {
+    let central = Postgres::shared().database();
+    linked(&whotbox, &central);
+    caught_up(&signed_in(&whotbox, "boss", "old password of boss").await).await;
+    central_has_it_all(whotbox, folder, &central, least);
+}
+
+/// No file under a folder holds a text of a message or a token in any spelling.
+#[track_caller]
+fn nowhere_in(folder: &Path) {
+    assert_eq!(search(folder, &TEXTS), Vec::<String>::new());
+}
+
 async fn everything_is_there(whotbox: &Whotbox, sources: &Sources, report: &Value) {
     sources.assert_accounted(report);
     sources.assert_untouched();
@@ -163,14 +190,10 @@ async fn integers_and_naive_times_move_into_a_running_box_that_sends_them_to_cen
     let hashes = central.sql("select count(*) from identity.users where password_hash like '$2b$%'");
     let suspended = "1";
     assert_eq!(hashes.trim(), suspended, "who signed in has a hash of this box's making");
-    assert_eq!(whotbox.terminate(), Some(0));
-    let (found, rows) = differences(folder.path(), &central);
-    assert!(found.is_empty(), "{found:#?}");
-    assert!(rows > messages(1200), "{rows} rows");
+    central_has_it_all(whotbox, folder.path(), &central, messages(1200));
     // And no text is in any file of the box, its log, or central.
-    let texts = ["harmattan message 1 from", "harmattan under hold", "harmattan of the twin", "open-invite-token"];
-    assert_eq!(search(folder.path(), &texts), Vec::<String>::new());
-    assert_eq!(search(&server.data(), &texts), Vec::<String>::new());
+    nowhere_in(folder.path());
+    nowhere_in(&server.data());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,6 +207,9 @@ async fn a_killed_import_goes_on_and_one_that_is_done_changes_nothing() {
     assert!(seen.is_some());
     child.kill().unwrap();
     child.wait().unwrap();
+    // Then no text was written on the way, not even for a moment that the kill would have kept; where there is one, it is found.
+    nowhere_in(folder.path());
+    assert!(search(sources.folder(), &TEXTS[..1]).len() == 1, "the truth's own file has the texts");
     // When it is run again, and again.
     let report = sources.import(folder.path());
     let again = sources.import(folder.path());
@@ -191,6 +217,8 @@ async fn a_killed_import_goes_on_and_one_that_is_done_changes_nothing() {
     assert_eq!(report, again);
     let whotbox = Whotbox::start(folder.path(), &[]);
     everything_is_there(&whotbox, &sources, &report).await;
+    it_reaches_central(whotbox, folder.path(), messages(3500)).await;
+    nowhere_in(folder.path());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,4 +240,6 @@ async fn other_names_and_text_ids_move_in_by_a_map_and_what_is_missing_is_named(
     let whotbox = Whotbox::start(folder.path(), &[]);
     everything_is_there(&whotbox, &sources, &report).await;
     assert!(std::fs::read_to_string(folder.path().join("report.html")).unwrap().contains("accounted for"));
+    it_reaches_central(whotbox, folder.path(), messages(1200)).await;
+    nowhere_in(folder.path());
 }
