@@ -1,6 +1,7 @@
 //! The own cards: tapped, dragged onto the table, or played from the keyboard.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { type ReadonlySignal, useComputed } from '@preact/signals';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Action, Game } from '../../base/contract';
 import { t } from '../../base/i18n';
 import { look } from '../../base/look';
@@ -16,7 +17,8 @@ interface Props {
   game: Game;
   can: Set<number>;
   inert: boolean;
-  sending: Action | undefined;
+  /** The action on its way: only the card that it is about follows it. */
+  sending: ReadonlySignal<{ action: Action } | null>;
   onPlay: (card: number) => void;
 }
 
@@ -24,12 +26,11 @@ interface Props {
 export const columns = (cards: number): number => (cards <= 4 ? 4 : cards <= 8 ? 4 : cards <= 10 ? 5 : 6);
 
 export function Hand({ game, can, inert, sending, onPlay }: Props) {
-  const gone = sending?.type === 'play' ? sending.card : null;
   const own = useRef<HTMLUListElement>(null);
   const wide = columns(game.hand.length);
   useKeys(own);
   return (
-    <section class={`tray${inert ? ' inert' : ''}`} aria-label={t('hand')}>
+    <section class="tray" aria-label={t('hand')}>
       <ul
         class="hand"
         ref={own}
@@ -43,7 +44,7 @@ export function Hand({ game, can, inert, sending, onPlay }: Props) {
             <HandCard
               id={id}
               can={can.has(id)}
-              sent={gone === id}
+              sending={sending}
               inert={inert}
               rule={look.value.hints ? ruleWord(card(id).number, game.options) : ''}
               onPlay={onPlay}
@@ -58,13 +59,19 @@ export function Hand({ game, can, inert, sending, onPlay }: Props) {
 interface CardProps {
   id: number;
   can: boolean;
-  sent: boolean;
+  sending: Props['sending'];
   inert: boolean;
   rule: string;
   onPlay: (card: number) => void;
 }
 
-function HandCard({ id, can, sent, inert, rule, onPlay }: CardProps) {
+function HandCard({ id, can, sending, inert, rule, onPlay }: CardProps) {
+  const sent = useComputed(() => {
+    const action = sending.value?.action;
+    return action?.type === 'play' && action.card === id;
+  });
+  // The picture is a dozen parts that never change: it is made once.
+  const face = useMemo(() => <Face id={id} rule={rule} />, [id, rule]);
   const start = useRef<{ x: number; y: number } | null>(null);
   const dragged = useRef(false);
   const [by, move] = useState<{ x: number; y: number } | null>(null);
@@ -78,7 +85,7 @@ function HandCard({ id, can, sent, inert, rule, onPlay }: CardProps) {
   return (
     <button
       type="button"
-      class={`hand-card${can ? ' can' : ''}${sent ? ' sent' : ''}${by ? ' dragged' : ''}`}
+      class={`hand-card${can ? ' can' : ''}${sent.value ? ' sent' : ''}${by ? ' dragged' : ''}`}
       aria-label={can ? t('card.playable', { card: name }) : name}
       aria-disabled={inert || !can}
       style={by ? { transform: `translate(${by.x}px, ${by.y}px)` } : undefined}
@@ -104,7 +111,7 @@ function HandCard({ id, can, sent, inert, rule, onPlay }: CardProps) {
         move(null);
       }}
     >
-      <Face id={id} rule={rule} />
+      {face}
     </button>
   );
 }

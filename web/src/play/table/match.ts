@@ -10,6 +10,9 @@ import { Live } from '../../base/socket';
 import { recall, remember } from '../../base/storage';
 import { nonceFor } from '../nonces';
 
+/** An answer that takes longer is waited for in sight. */
+const SLOW_MS = 400;
+
 interface Sent {
   client_id: string;
   expected_seq: number;
@@ -33,6 +36,8 @@ export class Match {
   readonly #game: Signal<Game | null> = signal(null);
   readonly #news: Signal<News> = signal({ at: -1, events: [] });
   readonly #sending: Signal<Sent | null>;
+  readonly #slow: Signal<boolean> = signal(false);
+  #slowly: ReturnType<typeof setTimeout> | undefined;
   readonly #presence: Signal<{ online: boolean; since: string | null } | null> = signal(null);
   readonly #refused: Signal<{ code: string; at: number } | null> = signal(null);
   readonly #ready: Signal<number | null> = signal(null);
@@ -63,6 +68,10 @@ export class Match {
   /** The action on its way to the box. */
   get sending(): ReadonlySignal<Sent | null> {
     return this.#sending;
+  }
+  /** The action has been on its way for so long that the table should say so. */
+  get slow(): ReadonlySignal<boolean> {
+    return this.#slow;
   }
   get presence(): ReadonlySignal<{
     online: boolean;
@@ -103,11 +112,15 @@ export class Match {
   }
 
   close(): void {
+    clearTimeout(this.#slowly);
     this.#live.close();
   }
 
   #hold(sent: Sent | null): void {
     this.#sending.value = sent;
+    clearTimeout(this.#slowly);
+    if (!sent) this.#slow.value = false;
+    else this.#slowly = setTimeout(() => (this.#slow.value = true), SLOW_MS);
     remember(this.#key, sent, 'session');
   }
 

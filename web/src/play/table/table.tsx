@@ -1,5 +1,6 @@
 //! The table: top card, market, hand, and what to do in one sentence.
 
+import { useComputed } from '@preact/signals';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { Action, Game, Shape } from '../../base/contract';
 import { boxNow } from '../../base/fetch';
@@ -86,18 +87,20 @@ function Live({ match, game, lost }: { match: Match; game: Game; lost: boolean }
     const key = `err.${refused?.code}`;
     if (refused) explain(known(key) ? t(key) : t('err.conflict'));
   }, [refused]);
-  const inert = lost || match.sending.value !== null;
+  // A tap shows on its card alone (hand.tsx); the rest of the table is shown as busy only where the box takes its time.
+  const inert = lost || match.slow.value;
+  const free = () => !lost && !match.sending.peek();
   const can = playable(game);
   const draws = game.legal.some(action => action.type === 'draw');
   const play = (id: number, shape?: Shape) => {
-    if (inert) return;
+    if (!free()) return;
     if (!can.has(id)) return explain(whyNot(game));
     if (card(id).shape === null && !shape) return name(id);
     name(null);
     match.act(chosen(game, id, shape, calling));
   };
   const draw = () => {
-    if (inert) return;
+    if (!free()) return;
     if (draws) match.act({ type: 'draw' });
     else explain(whyNot(game));
   };
@@ -106,14 +109,14 @@ function Live({ match, game, lost }: { match: Match; game: Game; lost: boolean }
   return (
     <>
       <section class="felt">
-        <Piles game={game} onDraw={draw} draws={draws && !inert} only={can.size === 0 || game.pending !== null} />
+        <Piles game={game} sending={match.sending} onDraw={draw} draws={draws && !inert} only={can.size === 0 || game.pending !== null} />
         <p class="story">{note ? '' : story}</p>
         {note ? <p class="pill note">{note}</p> : <p class={line.act ? 'pill act' : 'pill'}>{line.text}</p>}
         <Clock game={game} />
         <Announce text={note || [story, line.text].filter(Boolean).join('. ')} />
         <Away game={game} presence={match.presence.value} />
       </section>
-      <Hand game={game} can={can} inert={inert} sending={match.sending.value?.action} onPlay={play} />
+      <Hand game={game} can={can} inert={inert} sending={match.sending} onPlay={play} />
       <nav class="actions" aria-label={t('menu.label')}>
         <Say game={game} />
         <Middle game={game} match={match} calling={calling} call={call} inert={inert} onDraw={draw} />
@@ -167,22 +170,26 @@ function Middle({ game, match, calling, call, inert, onDraw }: MiddleProps) {
 
 interface PilesProps {
   game: Game;
+  sending: Match['sending'];
   onDraw: () => void;
   draws: boolean;
   /** Nothing but the market is left to choose, or it asks for an answer. */
   only: boolean;
 }
 
-function Piles({ game, onDraw, draws, only }: PilesProps) {
+function Piles({ game, sending, onDraw, draws, only }: PilesProps) {
+  const going = useComputed(() => sending.value?.action.type === 'draw');
   const top = topCard(game);
   const left = t('market.left', { n: game.market_cards });
   const must = game.turn === game.seat && game.pending;
   const label = must ? t('market.pick', { n: must.count }) : t('market', { n: game.market_cards });
+  const rule = top !== null && look.value.hints ? ruleWord(card(top).number, game.options) : '';
+  const face = useMemo(() => top !== null && <Face id={top} rule={rule} />, [top, rule]);
   return (
     <div class="piles">
       <figure>
         <div class="pile" key={`${top}-${game.pile.length}`} role="img" aria-label={topLabel(game)}>
-          {top !== null && <Face id={top} rule={look.value.hints ? ruleWord(card(top).number, game.options) : ''} />}
+          {face}
           {game.called && (
             <span class="called">
               <ShapeIcon shape={game.called} size={28} />
@@ -194,7 +201,7 @@ function Piles({ game, onDraw, draws, only }: PilesProps) {
       <figure>
         <button
           type="button"
-          class={`pile market${draws && only ? ' open' : ''}`}
+          class={`pile market${draws && only ? ' open' : ''}${going.value ? ' sent' : ''}`}
           onClick={onDraw}
           aria-label={label}
           aria-disabled={!draws}
