@@ -2,6 +2,7 @@
 
 mod commits;
 mod crash;
+mod damage;
 pub(crate) mod disk;
 mod faults;
 mod file;

@@ -7,6 +7,7 @@ pub(crate) mod evening;
 mod kill;
 mod link;
 pub(crate) mod match_play;
+mod mixed;
 mod orders;
 mod recorded;
 mod refresh;

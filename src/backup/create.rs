@@ -125,6 +125,8 @@ impl Job {
     }
 
     fn make(&self, folder: &Path, unfinished: &Path, file: &str, snapshot: Snapshot) -> Result<BackupRun, Error> {
+        // A backup of a damaged store would look whole, and push good ones out.
+        snapshot.walk_pages()?;
         let (head, end) = self.write(unfinished, &snapshot)?;
         // Its pages may be used again while the check goes on.
         drop(snapshot);

@@ -1,8 +1,9 @@
 //! Snapshots: the store as it was at one commit. They never queue and never block a writer.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 
 use crate::store::fault::Fault;
 use crate::store::memory::{Memory, Seq};
@@ -41,14 +42,25 @@ pub(in crate::store) struct Memories {
 
 impl Snapshot {
     pub(in crate::store) fn of(database: &Database, memories: &Memories, at: Seq) -> Result<Self, Fault> {
-        let read = database.begin_read()?;
-        Ok(Self {
-            rows: read.open_table(definition(Space::Rows))?,
-            indexes: read.open_table(definition(Space::Indexes))?,
-            changes: read.open_table(definition(Space::Changes))?,
-            memories: memories.clone(),
-            at,
+        guarded(|| {
+            let read = database.begin_read()?;
+            Ok(Self {
+                rows: read.open_table(definition(Space::Rows))?,
+                indexes: read.open_table(definition(Space::Indexes))?,
+                changes: read.open_table(definition(Space::Changes))?,
+                memories: memories.clone(),
+                at,
+            })
         })
+    }
+
+    /// Walks all pages and looks whether every row is where it belongs: a page that changed places is whole, and the rows
+    /// under it would be missed without a word.
+    ///
+    /// # Errors
+    /// [`Fault::Corrupt`].
+    pub fn walk_pages(&self) -> Result<(), Fault> {
+        Space::ALL.into_iter().try_for_each(|space| guarded(|| in_order(self.tree(space))))
     }
 
     const fn tree(&self, space: Space) -> &Tree {
@@ -72,10 +84,36 @@ impl Read for Snapshot {
         if let Some(written) = frozen.as_ref().and_then(|frozen| frozen.get(self.at, space, key)) {
             return Ok(written);
         }
-        Ok(self.tree(space).get(key)?.map(|value| value.value().to_vec()))
+        guarded(|| Ok(self.tree(space).get(key)?.map(|value| value.value().to_vec())))
     }
 
     fn raw_scan(&self, space: Space, range: &Range, limit: usize) -> Result<Vec<Pair>, Fault> {
+        guarded(|| self.scan(space, range, limit))
+    }
+}
+
+fn in_order(tree: &Tree) -> Result<(), Fault> {
+    let misplaced = Fault::Corrupt { table: "store", reason: "rows are missing or out of order" };
+    let (mut count, mut last) = (0, None::<Vec<u8>>);
+    for entry in tree.iter()? {
+        let (key, _) = entry?;
+        if last.as_deref().is_some_and(|last| last >= key.value()) {
+            return Err(misplaced);
+        }
+        last = Some(key.value().to_vec());
+        count += 1;
+    }
+    if count == tree.len()? { Ok(()) } else { Err(misplaced) }
+}
+
+/// redb reads most damaged pages as errors, and panics over some.
+fn guarded<T>(read: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    let damaged = Fault::Corrupt { table: "store", reason: "a page of the file is damaged" };
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or(Err(damaged))
+}
+
+impl Snapshot {
+    fn scan(&self, space: Space, range: &Range, limit: usize) -> Result<Vec<Pair>, Fault> {
         let Memories { active, frozen } = &self.memories;
         let start = range.start.as_slice();
         let below = match range.end.as_deref() {

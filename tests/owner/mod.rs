@@ -1,6 +1,7 @@
 //! What the owner of a box relies on: backups and what tells when something is wrong.
 
 mod backups;
+mod broken;
 mod doctor;
 mod full;
 mod metrics;
