@@ -22,6 +22,7 @@ pub mod play;
 pub mod reconnect;
 mod records;
 pub mod rounds;
+pub mod running;
 pub mod scores;
 pub mod service;
 pub mod sessions;

@@ -64,6 +64,7 @@ pub mod export;
 pub mod forwarded;
 pub mod games;
 pub mod games_invites;
+pub mod games_running;
 pub mod games_socket;
 pub mod games_view;
 pub mod holds;

@@ -8,8 +8,8 @@ use crate::http::metrics::Metrics;
 use crate::http::operations::{self, Operations};
 use crate::http::route::Resource;
 use crate::http::{
-    admin_users, backups, clock, conversations, entitlements, games, holds, invites, messages, moderation, power,
-    relationships, restore, sheet, sign_in, sync, users, web,
+    admin_users, backups, clock, conversations, entitlements, games, games_running, holds, invites, messages,
+    moderation, power, relationships, restore, sheet, sign_in, sync, users, web,
 };
 use crate::upstream::Link;
 
@@ -26,6 +26,7 @@ pub fn all(app: &Arc<App>, link: &Arc<Link>, metrics: &Arc<Metrics>) -> Vec<Reso
         relationships::resource(app),
         entitlements::resource(app),
         games::resource(app),
+        games_running::resource(app),
         operations::resource(&operations),
         backups::resource(app),
         power::resource(app),

@@ -5,6 +5,7 @@ mod pairs;
 mod reconnect;
 mod rounds;
 mod routes;
+mod running;
 mod sockets;
 mod wire;
 

@@ -91,6 +91,7 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
         &["customer", "distributor"],
         "111+fff+ff++s+",
     ),
+    ("GET", "/api/v1/box/games", &[], "111ffff++ff+s1"),
     ("GET", "/api/v1/games", &[], PLAYERS),
     ("GET", "/api/v1/games/leaderboard", &[], PLAYERS),
     ("GET", "/api/v1/games/pairs/{user_id}", &["customer"], "111nnn+nnfffs1"),

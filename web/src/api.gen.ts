@@ -572,6 +572,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/box/games": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Matches that go on: an admin's all, a distributor's own and customers'. */
+        get: operations["get_box_games"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/box/power": {
         parameters: {
             query?: never;
@@ -3081,6 +3098,48 @@ export interface components {
         /** @description Whether expiry only says what it would do. */
         RunExpiry: {
             dry_run?: boolean;
+        };
+        /** @description A match that goes on, without its cards. */
+        RunningGame: {
+            /** @description `easy`, `medium` or `hard` where one seat is a bot's. */
+            bot?: string | null;
+            game_id: string;
+            /**
+             * Format: date-time
+             * @description When somebody last acted.
+             */
+            last_action_at: string;
+            options: Record<string, never>;
+            /** @description `round_over` before the first deal too. */
+            phase: string;
+            /** @description By seat. */
+            players: components["schemas"]["RunningPlayer"][];
+            /**
+             * Format: int32
+             * @description 0 before the first deal.
+             */
+            round: number;
+            /**
+             * Format: int64
+             * @description Accepted actions.
+             */
+            seq: number;
+            /** Format: date-time */
+            started_at: string;
+            /** Format: int32 */
+            turn?: number | null;
+        };
+        /** @description A player of a match that goes on. */
+        RunningPlayer: {
+            /** @description Whether a socket of the player's is open; a bot is always there. */
+            online: boolean;
+            /** Format: int32 */
+            points: number;
+            /** Format: int32 */
+            rounds_won: number;
+            /** @description `null` for a bot. */
+            user_id?: string | null;
+            username: string;
         };
         /** @description A player's score in a match. */
         Score: {
@@ -6054,6 +6113,68 @@ export interface operations {
             };
             /** @description `busy` */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_box_games: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        items: components["schemas"]["RunningGame"][];
+                        next_cursor: string | null;
+                    };
+                };
+            };
+            /** @description `bad_cursor` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
