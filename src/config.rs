@@ -54,6 +54,8 @@ pub struct Given {
     pub tls_cert: Option<PathBuf>,
     /// PEM file of its key.
     pub tls_key: Option<PathBuf>,
+    /// Whether players may use plain HTTP where the listener has TLS.
+    pub plain_http: Option<bool>,
     /// The address that join links and codes carry, if it is not the one the request came to.
     pub public_url: Option<String>,
     /// Whether anyone may register without an invite.
@@ -102,7 +104,7 @@ pub struct Given {
 macro_rules! each_setting {
     ($with:ident) => {
         $with! {
-            data_dir listen tls tls_cert tls_key public_url open_registration origins proxies code_sender code_webhook
+            data_dir listen tls tls_cert tls_key plain_http public_url open_registration origins proxies code_sender code_webhook
             code_webhook_ca archive_days shred_minutes hold_grace_hours hold_second_moderator hold_offline_days log_days
             verify_hours backup_dir backup_keep upstream upstream_ca log_level log_format production
         }
@@ -168,6 +170,8 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// The listener's protection.
     pub tls: Tls,
+    /// Players may use plain HTTP beside TLS.
+    pub plain_http: bool,
     /// The address in join links, without a slash at its end.
     pub public_url: Option<String>,
     /// Whether anyone may register without an invite.
@@ -320,6 +324,7 @@ impl Given {
             data_dir,
             listen,
             tls,
+            plain_http: self.plain_http.unwrap_or(true),
             public_url,
             open_registration: self.open_registration.unwrap_or(false),
             origins: self.origins.unwrap_or_default(),

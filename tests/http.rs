@@ -4,6 +4,7 @@ mod bodies;
 mod bounds;
 mod edge;
 mod fixture;
+mod https;
 mod sockets;
 mod stop;
 mod tls;

@@ -328,6 +328,9 @@ pub struct Flags {
     /// Its private key, PEM.
     #[arg(long, global = true, value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
+    /// Let players use plain HTTP on a port with TLS [default: true].
+    #[arg(long, global = true, hide_possible_values = true, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub plain_http: Option<bool>,
     /// The address that join links carry, if not the one people came to.
     #[arg(long, global = true, value_name = "URL")]
     pub public_url: Option<String>,
@@ -393,6 +396,7 @@ impl Flags {
             tls_cert: self.tls_cert,
             tls_key: self.tls_key,
             public_url: self.public_url,
+            plain_http: self.plain_http,
             open_registration: self.open_registration,
             upstream: self.upstream,
             upstream_ca: self.upstream_ca,

@@ -49,6 +49,7 @@ pub const ALL: &[Key] = &[
     key("tls", Form::Text, "\"off\", \"self-signed\" or \"files\""),
     key("tls_cert", Form::Text, A_FILE),
     key("tls_key", Form::Text, A_FILE),
+    key("plain_http", Form::Switch, A_SWITCH),
     key("public_url", Form::Text, "an address, as in \"http://192.168.4.1:8080\""),
     key("open_registration", Form::Switch, A_SWITCH),
     key("origins", Form::List, "a list, as in [\"https://owner.example\"]"),

@@ -56,6 +56,7 @@ impl Config {
             }),
             "tls_cert" => json!(cert),
             "tls_key" => json!(key),
+            "plain_http" => json!(self.plain_http),
             "public_url" => json!(self.public_url),
             "open_registration" => json!(self.open_registration),
             "origins" => json!(self.origins),

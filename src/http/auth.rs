@@ -7,6 +7,7 @@ use hyper::header::HeaderName;
 use crate::app::App;
 use crate::base::id::UserId;
 use crate::base::time::Timestamp;
+use crate::http::https;
 use crate::http::identity::AccountNews;
 use crate::http::problem::{Code, Problem};
 use crate::http::request::Req;
@@ -22,10 +23,11 @@ const S2S: HeaderName = HeaderName::from_static("x-s2s-token");
 /// The caller, signed in and not suspended. Whoever must change the password may do little else: see [`settled`].
 ///
 /// # Errors
-/// 401 `unauthenticated`, 403 `account_suspended`.
+/// 401 `unauthenticated`, 403 `account_suspended` and `https_required`.
 pub fn caller(app: &App, req: &Req) -> Result<Caller, Problem> {
     let snapshot = app.store.read().map_err(fault)?;
     let caller = app.identity.caller(&snapshot, app.clock.now(), req.bearer()).map_err(denied)?;
+    https::good_for(caller.user().role, req)?;
     req.authenticated(&caller.id());
     Ok(caller)
 }

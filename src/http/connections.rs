@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -203,7 +203,6 @@ impl Connections {
         permit: OwnedSemaphorePermit,
         peer: IpAddr,
         proxy: bool,
-        secure: bool,
     ) -> Option<Arc<Connection>> {
         let holder = if proxy { Holder::Proxy } else { Holder::Address(peer) };
         let entered = match self.try_enter(&holder) {
@@ -217,7 +216,7 @@ impl Connections {
             id,
             peer,
             proxy,
-            secure,
+            wire: OnceLock::new(),
             give_way,
             over_user_cap: AtomicBool::new(false),
             permit,
@@ -275,6 +274,17 @@ impl Connections {
     }
 }
 
+/// How a connection is protected on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wire {
+    /// Not at all: no TLS is offered here.
+    Plain,
+    /// By TLS.
+    Tls,
+    /// Not at all, although TLS is offered at the same port.
+    Declined,
+}
+
 /// One connection. A socket that grew out of it keeps it, and with it its place.
 pub struct Connection {
     all: Arc<Connections>,
@@ -283,8 +293,7 @@ pub struct Connection {
     pub peer: IpAddr,
     /// The peer is a reverse proxy named in the settings, so its forwarded headers count.
     pub proxy: bool,
-    /// It came over TLS.
-    pub secure: bool,
+    wire: OnceLock<Wire>,
     /// Cancelled when this connection must make place.
     pub give_way: CancellationToken,
     over_user_cap: AtomicBool,
@@ -293,6 +302,17 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Notes how the connection turned out to be protected; the first word counts.
+    pub fn is_over(&self, wire: Wire) {
+        let _ = self.wire.set(wire);
+    }
+
+    /// How it is protected.
+    #[must_use]
+    pub fn wire(&self) -> Wire {
+        self.wire.get().copied().unwrap_or(Wire::Plain)
+    }
+
     /// Counts this connection for `user` from now on, instead of for its address. Past the user's cap it stays
     /// counted for its address and becomes [`Connection::crowded`].
     pub fn authenticated(&self, user: &str) {
@@ -435,7 +455,7 @@ mod tests {
 
     async fn enter(all: &Arc<Connections>) -> Option<Arc<Connection>> {
         let permit = all.place().await.unwrap();
-        all.admit(permit, HOME, false, false).await
+        all.admit(permit, HOME, false).await
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::http::reply::Response;
 use crate::http::request::{Intake, TooLarge};
 use crate::http::route::{self, Resource};
 use crate::http::settings::Settings;
-use crate::http::{meta, prefix};
+use crate::http::{https, meta, prefix};
 
 /// The header of a request's id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -178,6 +178,9 @@ impl Edge {
             upgrade: Mutex::new(parts.extensions.remove::<OnUpgrade>()),
             pattern: OnceLock::new(),
         });
+        if let Some(reply) = https::refusal(&intake) {
+            return Answer { reply, route: "-", last: !whole };
+        }
         parts.uri = uri;
         parts.extensions.insert(Arc::clone(&intake));
         let request = Request::from_parts(parts, Empty::new());

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use hyper::header::{HeaderMap, HeaderName};
 
-use crate::http::connections::Connection;
+use crate::http::connections::{Connection, Wire};
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -15,12 +15,13 @@ const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// The client's address and whether it speaks TLS.
 #[must_use]
 pub fn client(connection: &Connection, headers: &HeaderMap) -> (IpAddr, bool) {
+    let tls = connection.wire() == Wire::Tls;
     if !connection.proxy {
-        return (connection.peer, connection.secure);
+        return (connection.peer, tls);
     }
     let secure = last(headers, &PROTO).is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
     let address = last(headers, &FOR).and_then(address);
-    (address.unwrap_or(connection.peer), connection.secure || secure)
+    (address.unwrap_or(connection.peer), tls || secure)
 }
 
 /// The last entry: the one that the proxy itself wrote; those before it came from the client.

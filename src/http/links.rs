@@ -6,6 +6,7 @@
 use hyper::header::HOST;
 
 use crate::app::App;
+use crate::config::Tls;
 use crate::http::request::Req;
 
 /// Longest host with a port (RFC 1035, section 2.3.4, and five digits).
@@ -18,7 +19,9 @@ pub fn base(app: &App, req: &Req) -> Option<String> {
         return Some(url.clone());
     }
     let host = req.header(&HOST).filter(|host| is_host(host))?;
-    Some(format!("{}://{host}", if req.secure() { "https" } else { "http" }))
+    // A phone trusts no certificate of the box's own making, and players need none.
+    let players_plain = app.config.plain_http && matches!(app.config.tls, Tls::SelfSigned);
+    Some(format!("{}://{host}", if req.secure() && !players_plain { "https" } else { "http" }))
 }
 
 /// The link that opens the join page with a token or a typed code.
@@ -27,7 +30,9 @@ pub fn join(base: &str, token: &str) -> String {
     format!("{base}/#join={token}")
 }
 
-fn is_host(host: &str) -> bool {
+/// Whether a `Host` can be put into a link.
+#[must_use]
+pub fn is_host(host: &str) -> bool {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
     !host.is_empty() && host.len() <= MAX_HOST && host.bytes().all(fits)
 }

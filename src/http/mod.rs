@@ -68,6 +68,7 @@ pub mod games_running;
 pub mod games_socket;
 pub mod games_view;
 pub mod holds;
+pub mod https;
 pub mod identity;
 pub mod invites;
 pub mod links;

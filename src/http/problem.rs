@@ -70,6 +70,7 @@ codes! {
     Blocked 403 "blocked" "You blocked this person" "Whoever blocks somebody cannot write to them either. Lift the block first."
     NotEntitled 403 "not_entitled" "No chat with this person" "Only a distributor and a customer of theirs may write to each other."
     ForeignOrigin 403 "foreign_origin" "Foreign page" "This page is not one of the box's own."
+    HttpsRequired 403 "https_required" "Use HTTPS" "Who runs the box, and its staff, sign in by https:// only. Players may use http://."
     NotFound 404 "not_found" "Not found" "There is nothing here."
     MethodNotAllowed 405 "method_not_allowed" "Method not allowed" "This address does not take that method."
     RequestTimeout 408 "request_timeout" "Too slow" "The request did not arrive in time."

@@ -64,6 +64,7 @@ const fn pidgin(code: Code) -> (&'static str, &'static str) {
         Code::NotEntitled => ("You no fit chat with this person", "Na only distributor and im own customer fit write each other."),
         Code::Blocked => ("You don block this person", "Who block person no fit write am too. Remove the block first."),
         Code::ForeignOrigin => ("Page from outside", "This page no be the box own."),
+        Code::HttpsRequired => ("Use HTTPS", "Who dey run the box, and im staff, dey sign in with https:// only. Players fit use http://."),
         Code::NotFound => ("E no dey", "Nothing dey here."),
         Code::MethodNotAllowed => ("This method no dey work here", "This address no dey take that method."),
         Code::RequestTimeout => ("E slow too much", "The request no reach on time."),

@@ -17,8 +17,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
-use crate::http::connections::{Connection, Connections};
+use crate::http::connections::{Connection, Connections, Wire};
 use crate::http::edge::Edge;
 use crate::http::stall::Stall;
 
@@ -29,6 +30,8 @@ const HEAD_LIMIT: usize = 16 * 1024;
 const BACKLOG: u32 = 1024;
 /// Pause after the system refused to accept, as it does while it is out of files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The type of the first record that a TLS client sends (RFC 8446, section 5.1). No HTTP request begins with it.
+const HANDSHAKE: u8 = 22;
 /// How often a stopping connection is looked at, whether anything is still in flight on it.
 const STOP_LOOK: Duration = Duration::from_millis(100);
 
@@ -37,7 +40,7 @@ const STOP_LOOK: Duration = Duration::from_millis(100);
 pub struct Listen {
     /// The address; port 0 takes a free one.
     pub address: SocketAddr,
-    /// TLS, or plain HTTP.
+    /// TLS, beside plain HTTP on the same port; without it, plain HTTP alone.
     pub tls: Option<Arc<rustls::ServerConfig>>,
 }
 
@@ -159,18 +162,25 @@ impl Door {
             return;
         }
         let proxy = self.edge.settings.believes(peer);
-        let secure = self.tls.is_some();
-        let Some(connection) = self.connections.admit(place, peer, proxy, secure).await else { return };
+        let Some(connection) = self.connections.admit(place, peer, proxy).await else { return };
         let Some(tls) = &self.tls else { return self.talk(stream, connection).await };
-        let handshake = tokio::time::timeout(self.edge.settings.header_timeout, tls.accept(stream));
+        let handshake = tokio::time::timeout(self.edge.settings.header_timeout, shake(tls, stream));
         let give_way = connection.give_way.clone();
         let shaken = tokio::select! {
             shaken = handshake => shaken,
             () = give_way.cancelled() => return,
             () = connection.stop().cancelled() => return,
         };
-        if let Ok(Ok(stream)) = shaken {
-            self.talk(stream, connection).await;
+        match shaken {
+            Ok(Ok(Shaken::Tls(stream))) => {
+                connection.is_over(Wire::Tls);
+                self.talk(*stream, connection).await;
+            }
+            Ok(Ok(Shaken::Declined(stream))) => {
+                connection.is_over(Wire::Declined);
+                self.talk(stream, connection).await;
+            }
+            Ok(Err(_)) | Err(_) => {}
         }
     }
 
@@ -200,6 +210,21 @@ impl Door {
         http.as_mut().graceful_shutdown();
         finish(http, &connection).await;
     }
+}
+
+/// What a client on a port with TLS turned out to speak.
+enum Shaken {
+    Tls(Box<TlsStream<TcpStream>>),
+    Declined(TcpStream),
+}
+
+/// Looks at the first byte, without taking it, and shakes hands where it is a TLS record's.
+async fn shake(tls: &TlsAcceptor, stream: TcpStream) -> std::io::Result<Shaken> {
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 1 && first != [HANDSHAKE] {
+        return Ok(Shaken::Declined(stream));
+    }
+    Ok(Shaken::Tls(Box::new(tls.accept(stream).await?)))
 }
 
 /// Waits for the request in flight. A connection without one may hold half a head for long; nobody waits for that.

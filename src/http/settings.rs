@@ -26,6 +26,8 @@ pub struct Settings {
     pub proxies: Vec<IpAddr>,
     /// Origins beside the box's own whose pages may open sockets, as in `https://owner.example`.
     pub origins: Vec<String>,
+    /// Players may use plain HTTP on a port with TLS.
+    pub plain_http: bool,
     /// The bounds of sockets.
     pub socket: SocketLimits,
 }
@@ -41,6 +43,7 @@ impl Default for Settings {
             drain_deadline: Duration::from_secs(9),
             proxies: Vec::new(),
             origins: Vec::new(),
+            plain_http: true,
             socket: SocketLimits::default(),
         }
     }

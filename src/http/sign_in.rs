@@ -15,7 +15,7 @@ use crate::http::problem::{Code, Problem};
 use crate::http::reply::{self, Response};
 use crate::http::request::Req;
 use crate::http::route::{Resource, post};
-use crate::http::{auth, once};
+use crate::http::{auth, https, once};
 use crate::identity::access::Caller;
 use crate::identity::login::Credentials;
 use crate::identity::otp::{OtpPurpose, Typed};
@@ -154,7 +154,7 @@ async fn register(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     }
     let key = once::key_of_anyone(&app, &req)?;
     let done = app.identity.register(&app.store, app.clock.now(), applicant, key).await.map_err(refused)?;
-    session(&app, StatusCode::CREATED, done.reference, done.replayed)
+    session(&app, &req, StatusCode::CREATED, done.reference, done.replayed)
 }
 
 async fn login(app: Arc<App>, req: Req) -> Result<Response, Problem> {
@@ -162,20 +162,22 @@ async fn login(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let key = once::key_of_anyone(&app, &req)?;
     let given = Credentials { username: body.username, password: body.password, address: req.client() };
     let done = app.identity.login(&app.store, &*app.clock, given, key).await.map_err(refused)?;
-    session(&app, StatusCode::OK, done.reference, done.replayed)
+    session(&app, &req, StatusCode::OK, done.reference, done.replayed)
 }
 
 async fn refresh(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let body: Refresh = req.json()?;
     let key = once::key_of_anyone(&app, &req)?;
     let done = app.identity.rotate(&app.store, body.refresh_token.expose(), key).await.map_err(refused)?;
-    session(&app, StatusCode::OK, done.reference, done.replayed)
+    session(&app, &req, StatusCode::OK, done.reference, done.replayed)
 }
 
 /// The answer to every sign-in, first given or given again.
-fn session(app: &App, status: StatusCode, of: SessionRef, replayed: bool) -> Result<Response, Problem> {
+fn session(app: &App, req: &Req, status: StatusCode, of: SessionRef, replayed: bool) -> Result<Response, Problem> {
     let snapshot = app.store.read().map_err(auth::fault)?;
     let grant = app.identity.grant(&snapshot, app.clock.now(), of).map_err(refused)?;
+    // Its tokens have not left the box, so nobody can use what was begun.
+    https::good_for(grant.user.role, req)?;
     Ok(once::answer(replayed, reply::json(status, &SessionBody::from(grant))))
 }
 
