@@ -30,7 +30,7 @@ use crate::store::backups::Phase;
 use crate::store::fault::Fault;
 use crate::store::medium::{FileMedium, Medium, RESERVE};
 use crate::store::writer::{Settings, Store};
-use crate::store::{backups, meta};
+use crate::store::{backups, chosen, meta};
 
 /// The store's file within the data folder.
 pub const STORE_FILE: &str = "box.redb";
@@ -201,8 +201,11 @@ fn gate(store: &Store) -> Result<chat::service::Gate, StartError> {
     })
 }
 
-/// The settings, with what central asked to be kept longer than they say.
+/// The settings, with what the owner chose on the screen, and what central asked to be kept longer than they say.
 fn longer(config: Config, store: &Store) -> Result<Config, Fault> {
+    let config = chosen::all(&store.read()?)?
+        .into_iter()
+        .fold(config, |config, choice| config.with_chosen(&choice.name, &choice.value));
     let days = answers::archive_days(&store.read()?)?.unwrap_or(0);
     let archive = Duration::from_secs(u64::from(days) * 86_400);
     if archive <= config.archive {

@@ -9,7 +9,7 @@ use crate::store::fault::Fault;
 use crate::store::meta::LAYOUT;
 use crate::store::read::{Range, Read, Space};
 use crate::store::table::TableInfo;
-use crate::store::{answers, backups, change, compared, dead, meta, once};
+use crate::store::{answers, backups, change, chosen, compared, dead, meta, once};
 
 /// Every table, in the order of their numbers.
 #[must_use]
@@ -27,6 +27,7 @@ pub fn tables() -> Vec<TableInfo> {
         TableInfo::of::<backups::BackupRun>(),
         TableInfo::of::<answers::Answer>(),
         TableInfo::of::<answers::Longer>(),
+        TableInfo::of::<chosen::Chosen>(),
     ];
     all.extend(identity::tables());
     all.extend(customer::tables());

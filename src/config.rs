@@ -3,6 +3,7 @@
 //! Knows what each setting may be; nothing here acts on one. Where each was said is in [`sources`]. Secrets are in
 //! [`secrets`]: they are files, never settings.
 
+pub mod chosen;
 pub mod keys;
 pub mod secrets;
 pub mod shown;

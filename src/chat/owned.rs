@@ -4,13 +4,24 @@
 
 use crate::base::id::{AuditId, UserId};
 use crate::base::text::Reason;
+use crate::base::time::Timestamp;
 use crate::chat::audit::{self, Action, Code, Deed};
 use crate::chat::service::Service;
 use crate::store::fault::Fault;
+use crate::store::tx::Tx;
 use crate::store::writer::Store;
 
+/// Notes it with the change itself; the admin stands in the moderator's place.
+///
+/// # Errors
+/// [`Fault`] where it cannot be written.
+pub fn note(tx: &mut Tx<'_>, now: Timestamp, admin: UserId, action: Action, reason: Reason) -> Result<AuditId, Fault> {
+    let deed = Deed { conversation: None, subject: None, moderator: admin, action, code: Code::Support, reason };
+    audit::note(tx, now, deed)
+}
+
 impl Service {
-    /// Notes it; the admin stands in the moderator's place. It is on the disk before it is done.
+    /// Notes it alone. It is on the disk before it is done.
     ///
     /// # Errors
     /// [`Fault`] where it cannot be written.
@@ -21,7 +32,6 @@ impl Service {
         action: Action,
         reason: Reason,
     ) -> Result<AuditId, Fault> {
-        let deed = Deed { conversation: None, subject: None, moderator: admin, action, code: Code::Support, reason };
-        store.write(move |tx, now| audit::note(tx, now, deed)).await
+        store.write(move |tx, now| note(tx, now, admin, action, reason)).await
     }
 }

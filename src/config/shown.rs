@@ -17,7 +17,7 @@ pub struct Shown {
     pub name: &'static str,
     /// Its value; null where there is none.
     pub value: Value,
-    /// `flag`, `environment`, `file`, `central` or `default`: who said it.
+    /// `flag`, `environment`, `file`, `central`, `screen` or `default`: who said it.
     pub source: &'static str,
     /// Which flag, variable, or file and line.
     pub place: Option<String>,
@@ -34,6 +34,7 @@ impl Config {
                 Some(Origin::Environment(name)) => ("environment", Some(name.clone())),
                 Some(Origin::File { path, line }) => ("file", Some(format!("{}:{line}", path.display()))),
                 Some(Origin::Central) => ("central", None),
+                Some(Origin::Screen) => ("screen", None),
             };
             Shown { name: key.name, value: self.value(key.name), source, place }
         });

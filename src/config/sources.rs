@@ -37,6 +37,8 @@ pub enum Origin {
     },
     /// An order of central's.
     Central,
+    /// The owner, on the screen.
+    Screen,
 }
 
 impl fmt::Display for Origin {
@@ -46,6 +48,7 @@ impl fmt::Display for Origin {
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::File { path, line } => write!(f, "{}, line {line}", path.display()),
             Self::Central => f.write_str("central"),
+            Self::Screen => f.write_str("the screen of the owner"),
         }
     }
 }

@@ -53,6 +53,7 @@ pub mod admin_users;
 pub mod auth;
 pub mod backups;
 pub mod body;
+pub mod box_settings;
 pub mod clock;
 pub mod connections;
 pub mod conversations;

@@ -8,8 +8,8 @@ use crate::http::metrics::Metrics;
 use crate::http::operations::{self, Operations};
 use crate::http::route::Resource;
 use crate::http::{
-    admin_users, backups, clock, conversations, entitlements, games, games_running, holds, invites, messages,
-    moderation, power, relationships, restore, sheet, sign_in, sync, users, web,
+    admin_users, backups, box_settings, clock, conversations, entitlements, games, games_running, holds, invites,
+    messages, moderation, power, relationships, restore, sheet, sign_in, sync, users, web,
 };
 use crate::upstream::Link;
 
@@ -29,6 +29,7 @@ pub fn all(app: &Arc<App>, link: &Arc<Link>, metrics: &Arc<Metrics>) -> Vec<Reso
         games_running::resource(app),
         operations::resource(&operations),
         backups::resource(app),
+        box_settings::resource(app),
         power::resource(app),
         restore::resource(app),
         sync::resource(&operations),

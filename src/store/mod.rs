@@ -40,6 +40,7 @@ pub mod answers;
 pub mod backups;
 pub mod bulk;
 pub mod change;
+pub mod chosen;
 pub mod columns;
 pub mod compared;
 pub mod dead;

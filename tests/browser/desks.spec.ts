@@ -164,8 +164,14 @@ test('the box is restarted and shut down from its screen', async ({ browser }) =
   const { page } = desk;
   await enter(page, '/box', 'admin', owner.password);
   await page.getByRole('link', { name: 'Settings, restart and shut-down' }).click();
-  await expect(page.getByText('Sealed copies of messages are kept')).toBeVisible();
-  await expect(page.getByText('said by --listen where the box is started')).toBeAttached();
+  await expect(page.getByText('said by --listen where the box is started')).toBeVisible();
+
+  // When it is named, guests see the name; what is chosen waits for a restart.
+  await page.getByLabel('Name of this box').fill('Mama Put Junction');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await expect(page.getByText('Saved.')).toBeVisible();
+  await page.getByLabel('Sealed copies of messages are kept').selectOption('30 days');
+  await expect(page.getByText('Until the restart: 90 days')).toBeVisible();
 
   // When it is restarted, it comes back by itself and its owner is still signed in.
   await page.getByRole('button', { name: 'Restart the box' }).click();
@@ -176,6 +182,12 @@ test('the box is restarted and shut down from its screen', async ({ browser }) =
 
   // Then, shut down, it says when the plug may be pulled, and stays down.
   await page.goto('/box/settings');
+  await expect(page.getByLabel('Sealed copies of messages are kept')).toHaveValue('30');
+  await expect(page.getByText('Until the restart:')).toHaveCount(0);
+  const guest = await Phone.open(browser, own);
+  await guest.page.goto('/join');
+  await expect(guest.page.getByText('at Mama Put Junction')).toBeVisible();
+  await guest.close();
   await page.getByRole('button', { name: 'Shut down' }).click();
   await page.getByRole('button', { name: 'Yes, shut down' }).click();
   await expect(page.getByText('Now pull the plug.')).toBeVisible({ timeout: 60_000 });

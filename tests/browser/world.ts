@@ -173,6 +173,7 @@ export const SCREENS: Screen[] = [
     open: phone => phone.page.locator('.row .button.danger').first().click(),
   },
   { name: 'box-sync', who: 'admin', path: () => '/box/sync', ready: '.facts' },
+  { name: 'box-games', who: 'admin', path: () => '/box/games', ready: '.rows .row' },
   { name: 'box-settings', who: 'admin', path: () => '/box/settings', ready: '.facts' },
   {
     name: 'box-restart',

@@ -2,6 +2,7 @@
 
 mod backups;
 mod broken;
+mod chosen;
 mod doctor;
 mod full;
 mod metrics;

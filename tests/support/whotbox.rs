@@ -143,6 +143,10 @@ impl Person {
         self.http.get(path).bearer(&self.token).send().await
     }
 
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.http.call("PUT", path).bearer(&self.token).json(body).send().await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         let call = self.http.post(path).bearer(&self.token);
         if body.is_null() { call.send().await } else { call.json(body).send().await }

@@ -572,6 +572,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/box": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What everybody may know of the box. */
+        get: operations["get_box"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/box/games": {
         parameters: {
             query?: never;
@@ -653,6 +670,40 @@ export interface paths {
         put?: never;
         /** Send the next piece of a backup's file. */
         post: operations["post_box_restore_pieces"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/box/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The settings, and those that can be chosen here. */
+        get: operations["get_box_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/box/settings/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Choose a setting, or the name of the box (`box_name`); audited. */
+        put: operations["put_box_settings_name"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2081,6 +2132,36 @@ export interface components {
             /** @description `nigerian`, `pagat`, `quick` or `strict`. */
             preset?: string | null;
         };
+        /** @description What everybody may know of the box. */
+        BoxCard: {
+            /** @description What its owner calls it. */
+            name?: string | null;
+        };
+        /** @description A setting that can be chosen here. */
+        BoxChoice: {
+            /** @description What was chosen; null is what it comes with. */
+            chosen?: string | null;
+            /** @description It is said elsewhere, which a choice does not overrule. */
+            locked: boolean;
+            /** @description Which. */
+            name: string;
+            /** @description The box runs with something else until it is restarted. */
+            waits: boolean;
+        };
+        /** @description The settings of the box. */
+        BoxSettings: {
+            /** @description What its owner calls it. */
+            box_name?: string | null;
+            /** @description Those that can be chosen here, where nothing else says them. */
+            changeable: components["schemas"]["BoxChoice"][];
+            /** @description Every setting, as the box runs now. */
+            settings: components["schemas"]["Shown"][];
+        };
+        /** @description A choice. */
+        BoxValue: {
+            /** @description The value as text, as in `30` or `true`; null takes the choice back. */
+            value?: string | null;
+        };
         /** @description A change of the own password. */
         ChangePassword: {
             current_password: string;
@@ -3202,7 +3283,7 @@ export interface components {
             name: string;
             /** @description Which flag, variable, or file and line. */
             place?: string | null;
-            /** @description `flag`, `environment`, `file`, `central` or `default`: who said it. */
+            /** @description `flag`, `environment`, `file`, `central`, `screen` or `default`: who said it. */
             source: string;
             /** @description Its value; null where there is none. */
             value: unknown;
@@ -6122,6 +6203,26 @@ export interface operations {
             };
         };
     };
+    get_box: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoxCard"];
+                };
+            };
+        };
+    };
     get_box_games: {
         parameters: {
             query?: {
@@ -6563,6 +6664,142 @@ export interface operations {
             };
             /** @description `forbidden`, `account_suspended`, `password_change_required` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_box_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoxSettings"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_box_settings_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BoxValue"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoxSettings"];
+                };
+            };
+            /** @description `malformed_json` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found` */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

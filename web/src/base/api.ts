@@ -47,6 +47,8 @@ export const post = <T>(path: string, body?: unknown): Promise<T> => {
 export const postOnce = <T>(path: string, body?: unknown): Promise<T> =>
   call<T>('POST', path, body, newId(), LONG_MS);
 
+export const put = <T>(path: string, body: unknown): Promise<T> => steady(() => call<T>('PUT', path, body));
+
 export const patch = <T>(path: string, body: unknown): Promise<T> => steady(() => call<T>('PATCH', path, body));
 
 export const del = <T = void>(path: string, body?: unknown): Promise<T> => steady(() => call<T>('DELETE', path, body));

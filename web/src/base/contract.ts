@@ -58,7 +58,16 @@ export type RestoreState = Refine<
 >;
 export type RestoreLook = Full<Schemas['RestoreLook']>;
 export type SyncHistory = Full<Schemas['SyncHistory']>;
-export type Setting = Refine<Schemas['Shown'], { value: unknown; source: 'flag' | 'environment' | 'file' | 'central' | 'default' }>;
+export type Setting = Refine<
+  Schemas['Shown'],
+  { value: unknown; source: 'flag' | 'environment' | 'file' | 'central' | 'screen' | 'default' }
+>;
+export type BoxSettings = Refine<
+  Schemas['BoxSettings'],
+  { settings: Setting[]; changeable: Full<Schemas['BoxChoice']>[] }
+>;
+export type BoxCard = Full<Schemas['BoxCard']>;
+export type RunningGame = Refine<Schemas['RunningGame'], { players: Full<Schemas['RunningPlayer']>[] }>;
 export type Hold = Full<Schemas['Hold']>;
 export type ClockState = Full<Schemas['ClockState']>;
 export type Ran = Full<Schemas['Ran']>;

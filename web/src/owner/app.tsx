@@ -13,6 +13,7 @@ import { MustChange } from '../ui/password';
 import { type Place, Shell } from '../ui/shell';
 import { Backups } from './backups';
 import { Customers } from './customers';
+import { Games } from './games';
 import { Health } from './health';
 import { Home } from './home';
 import { Invites } from './invites';
@@ -32,6 +33,7 @@ export function App() {
   const at = path.value;
   if (at === '/box/invites' && !admin) return <Invites />;
   if (at === '/box/customers' && !admin) return <Customers />;
+  if (at === '/box/games') return <Games />;
   if (at === '/box/people' && admin) return <People />;
   if (at === '/box/sync' && admin) return <Sync />;
   if (at === '/box/backups' && admin) return <Backups />;

@@ -128,6 +128,9 @@ export function Home({ admin }: { admin: boolean }) {
         <p class="address">{location.origin}</p>
         <p class="soft">{o('join.how')}</p>
       </section>
+      <a class="button plain" href="/box/games">
+        {o('games')}
+      </a>
       {admin && (
         <a class="button plain" href="/box/settings">
           {o('settings.power')}

@@ -2,24 +2,17 @@
 
 import { useState } from 'preact/hooks';
 import { get } from '../base/api';
-import type { Setting } from '../base/contract';
+import type { BoxSettings, Setting } from '../base/contract';
 import { t } from '../base/i18n';
 import { useLoad, useTitle } from '../ui/hooks';
 import { Fault, Heading } from '../ui/parts';
 import { Page } from './app';
+import { Choices, Naming } from './choices';
 import { Ending, Power, type Wish } from './power';
 import { o } from './words';
 
 /** What an owner asks about first; the rest is for whoever looks after the machine. */
-const FIRST = [
-  'open_registration',
-  'code_sender',
-  'archive_days',
-  'hold_grace_hours',
-  'backup_dir',
-  'backup_keep',
-  'public_url',
-] as const;
+const FIRST = ['listen', 'public_url', 'backup_dir', 'log_level'] as const;
 type First = (typeof FIRST)[number];
 
 export function Settings() {
@@ -43,32 +36,40 @@ export function Settings() {
 }
 
 function All() {
-  const all = useLoad(async () => (await get<{ settings: Setting[] }>('/api/v1/admin/settings')).settings, []);
-  const first = FIRST.flatMap(name => all.data?.find(one => one.name === name) ?? []);
-  const rest = all.data?.filter(one => !FIRST.includes(one.name as First)) ?? [];
+  const all = useLoad(() => get<BoxSettings>('/api/v1/box/settings'), []);
+  const [saved, keep] = useState<BoxSettings | null>(null);
+  const now = saved ?? all.data;
+  if (!now) {
+    return (
+      <section class="panel stack">
+        {all.fault ? <Fault of={all.fault} /> : <p class="soft">{t('state.loading')}</p>}
+      </section>
+    );
+  }
   return (
-    <section class="panel stack">
-      <p>{o('set.how')}</p>
-      {!all.data && !all.fault && <p class="soft">{t('state.loading')}</p>}
-      <Fault of={all.fault} />
-      {all.data && (
-        <>
+    <>
+      <Naming of={now} onSaved={keep} />
+      <Choices of={now} onSaved={keep} />
+      <section class="panel stack">
+        <h2>{o('set.all')}</h2>
+        <p>{o('set.how')}</p>
+        <dl class="facts">
+          {FIRST.flatMap(name => now.settings.find(one => one.name === name) ?? []).map(one => (
+            <Row key={one.name} of={one} name={o(`set.${one.name as First}`)} />
+          ))}
+        </dl>
+        <details>
+          <summary>{o('set.more')}</summary>
           <dl class="facts">
-            {first.map(one => (
-              <Row key={one.name} of={one} name={o(`set.${one.name as First}`)} />
-            ))}
-          </dl>
-          <details>
-            <summary>{o('set.more')}</summary>
-            <dl class="facts">
-              {rest.map(one => (
+            {now.settings
+              .filter(one => !FIRST.includes(one.name as First))
+              .map(one => (
                 <Row key={one.name} of={one} name={one.name} />
               ))}
-            </dl>
-          </details>
-        </>
-      )}
-    </section>
+          </dl>
+        </details>
+      </section>
+    </>
   );
 }
 
@@ -100,6 +101,8 @@ function origin({ source, place }: Setting): string {
       return o('set.from.default');
     case 'central':
       return o('set.from.central');
+    case 'screen':
+      return o('set.from.screen');
     default:
       return o(`set.from.${source}`, { place: place ?? '' });
   }

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { open, post } from '../base/api';
-import type { InviteLook, Relationship, Session, User } from '../base/contract';
+import type { BoxCard, InviteLook, Relationship, Session, User } from '../base/contract';
 import { t } from '../base/i18n';
 import { Refusal } from '../base/problem';
 import { navigate, path } from '../base/router';
@@ -28,6 +28,7 @@ export function Join() {
       <header class="welcome">
         <Mark />
         <Heading>{t('app.name')}</Heading>
+        <At />
         <p class="soft">{t('join.lead')}</p>
       </header>
       {user ? (
@@ -40,6 +41,12 @@ export function Join() {
       <p class="hint foot">{t('join.browser')}</p>
     </main>
   );
+}
+
+/** Whose box it is, once that is known: nobody waits for it. */
+function At() {
+  const card = useLoad(() => open<BoxCard>('GET', '/api/v1/box'), []);
+  return card.data?.name ? <p class="place">{t('join.at', { name: card.data.name })}</p> : null;
 }
 
 /** Where somebody belongs who has just signed in. Staff have apps of their own. */

@@ -23,6 +23,7 @@ export const en = {
   'net.off': 'The box cannot be reached. Check that you are on its Wi-Fi',
   'net.asof': 'This may be old. The box cannot be reached just now',
 
+  'join.at': 'at {name}',
   'join.lead': 'Uses the box’s Wi-Fi. No data.',
   'join.invited': '{name} invites you',
   'join.code': 'Invite code',

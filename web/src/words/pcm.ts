@@ -25,6 +25,7 @@ export const pcm: Words = {
   'net.off': 'We no fit reach the box. Check say you dey the box Wi-Fi',
   'net.asof': 'This one fit don old. We no fit reach the box now',
 
+  'join.at': 'for {name}',
   'join.lead': 'Na the box Wi-Fi e dey use. No data.',
   'join.invited': '{name} dey invite you',
   'join.code': 'Invite code',
