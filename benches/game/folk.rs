@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use whotbox::app::{App, Parts};
 use whotbox::base::entropy::OsEntropy;
-use whotbox::base::secret::Secret;
 use whotbox::base::time::SystemClock;
 use whotbox::config::Given;
 use whotbox::config::secrets::OldVariables;
 use whotbox::identity::error::Error;
-use whotbox::identity::users::Role;
+use whotbox::identity::takeover::{OldUser, take_over};
+use whotbox::identity::users::{AccountType, Role, Status};
 
-/// Passwords that are hashed at the same time: as many as fit the pool's queue.
-const AT_ONCE: usize = 12;
+/// Accounts of one commit.
+const AT_ONCE: usize = 64;
 
 /// Somebody with a token.
 #[derive(Clone)]
@@ -54,11 +54,7 @@ pub(crate) async fn serve(folder: &Path, people: usize) -> (Served, Vec<Person>)
     let config = Given { data_dir: Some(data), ..Given::default() }.complete().unwrap();
     let (clock, entropy) = (Arc::new(SystemClock::new()), Arc::new(OsEntropy));
     let app = App::open(config, Parts { clock, entropy, old: OldVariables::default(), medium: None }).unwrap();
-    let names: Vec<String> = (0..people).map(|n| format!("player{n}")).collect();
-    let mut made = Vec::new();
-    for names in names.chunks(AT_ONCE) {
-        made.extend(futures_util::future::join_all(names.iter().map(|name| join(&app, name))).await);
-    }
+    let made = settle(&app, people).await;
     drop(app);
     let mut program = Command::new(env!("CARGO_BIN_EXE_whotbox"));
     program.args(["--listen", "127.0.0.1:0", "--log-level", "error"]).current_dir(folder);
@@ -70,14 +66,43 @@ pub(crate) async fn serve(folder: &Path, people: usize) -> (Served, Vec<Person>)
     (Served::new(child, address), made)
 }
 
-async fn join(app: &Arc<App>, name: &str) -> Person {
-    let (username, now) = (name.parse().unwrap(), app.clock.now());
-    let password = Some(Secret::new("a password of the bench".to_owned()));
-    let (user, _) = app.identity.console_add(&app.store, now, Role::Customer, username, password, None).await.unwrap();
-    let (identity, id) = (Arc::clone(&app.identity), user.id);
-    let session = app.store.write(move |tx, now| identity.start_session(tx, now, id)).await;
-    let session = session.unwrap_or_else(|error: Error| panic!("{error}"));
-    let read = app.store.read().unwrap();
-    let grant = app.identity.grant(&read, app.clock.now(), session).unwrap_or_else(|error| panic!("{error}"));
-    Person { username: name.to_owned(), token: grant.access_token }
+/// Accounts and sign-ins without the hashing of passwords, which would take longer than the bench.
+async fn settle(app: &Arc<App>, people: usize) -> Vec<Person> {
+    let now = app.clock.now();
+    let account = |n: usize| OldUser {
+        id: app.entropy.id(now),
+        username: format!("player{n}").parse().unwrap(),
+        role: Role::Customer,
+        account_type: AccountType::Customer,
+        distributor_id: None,
+        alias: None,
+        phone: None,
+        phone_verified: false,
+        vip_enabled: false,
+        status: Status::Active,
+        password: None,
+        temporary: false,
+        created_at: now,
+    };
+    let accounts: Vec<OldUser> = (0..people).map(account).collect();
+    let mut made = Vec::new();
+    for some in accounts.chunks(AT_ONCE) {
+        let (identity, some) = (Arc::clone(&app.identity), some.to_vec());
+        let names: Vec<String> = some.iter().map(|user| user.username.to_string()).collect();
+        let sessions = app.store.write(move |tx, now| {
+            let start = |user: OldUser| {
+                let id = user.id;
+                take_over(tx, now, user)?;
+                identity.start_session(tx, now, id)
+            };
+            some.into_iter().map(start).collect::<Result<Vec<_>, _>>()
+        });
+        let sessions = sessions.await.unwrap_or_else(|error: Error| panic!("{error}"));
+        let read = app.store.read().unwrap();
+        for (username, session) in names.into_iter().zip(sessions) {
+            let grant = app.identity.grant(&read, app.clock.now(), session).unwrap_or_else(|error| panic!("{error}"));
+            made.push(Person { username, token: grant.access_token });
+        }
+    }
+    made
 }

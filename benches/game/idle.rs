@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 
 use futures_util::StreamExt as _;
+use futures_util::future::join_all;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -17,6 +18,9 @@ const SOCKETS: usize = 5_000;
 const MOST_KIB: f64 = 15.0;
 /// Matches of a pair: a user may have sixteen connections, and two are left for requests.
 const EACH: usize = 14;
+
+/// Pairs whose matches are made at the same time.
+const AT_ONCE: usize = 8;
 
 /// Open files that this program and the box need each.
 const FILES: u64 = SOCKETS as u64 + 1_000;
@@ -32,12 +36,20 @@ pub(crate) async fn run(folder: &std::path::Path) {
     let pairs = SOCKETS / 2 / EACH + 1;
     let (served, people) = folk::serve(folder, 2 * pairs).await;
     let mut games: Vec<(String, &Person)> = Vec::new();
-    for pair in people.chunks_exact(2) {
-        for _ in 0..EACH {
-            let game = Match::make(served.address, [&pair[0], &pair[1]], 1).await;
-            games.extend(pair.iter().map(|person| (game.clone(), person)));
+    let pairs: Vec<&[Person]> = people.chunks_exact(2).collect();
+    for some in pairs.chunks(AT_ONCE) {
+        let made = some.iter().map(|pair| async {
+            let mut games = Vec::new();
+            for _ in 0..EACH {
+                games.push(Match::make(served.address, [&pair[0], &pair[1]], 1).await);
+            }
+            games
+        });
+        for (pair, made) in some.iter().zip(join_all(made).await) {
+            games.extend(made.iter().flat_map(|game| pair.iter().map(move |person| (game.clone(), person))));
         }
     }
+    eprintln!("{} matches are made", games.len() / 2);
     games.truncate(SOCKETS);
     // One and its end first: what the first socket of a process costs is not an idle one's.
     drop(open(served.address, &games[0]).await);

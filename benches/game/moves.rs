@@ -5,7 +5,8 @@
 //!   the box over sockets │ {"type":"play"} ─▶ ack; both sockets get the events before the next move
 //!   raw, ORM             │ benches/peers: FastAPI and SQLite, with sqlite3 alone and with SQLAlchemy
 //! ```
-//! The latency of a move is from its sending to its answer or acknowledgement.
+//! The latency of a move is from its sending to its answer or acknowledgement. A move that is refused, that fails or that
+//! is not answered soon after the time is up counts as failed and as nothing else; failures stand beside the rate.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -36,6 +37,10 @@ const ROUNDS: usize = 3;
 const TARGET: u32 = 20;
 /// Matches that begin at the same time.
 const AT_ONCE: usize = 16;
+/// How long after the time is up a move may still be answered.
+const LATE: Duration = Duration::from_secs(5);
+/// How often a server is asked again where a match could not begin.
+const TRIES: usize = 50;
 /// Others used more than this many processors: a measurement is noisy.
 const NOISY: f64 = 0.4;
 
@@ -56,13 +61,14 @@ const WAYS: [(Way, &str); 4] = [
 ];
 
 /// One measurement.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Figure {
     per_second: f64,
     p50: f64,
     p99: f64,
     /// Processors that load generator and server used.
     cores: f64,
+    failed: u64,
 }
 
 pub(crate) async fn run(folder: &Path, python: Option<&Path>) {
@@ -80,6 +86,10 @@ pub(crate) async fn run(folder: &Path, python: Option<&Path>) {
     servers.extend(peers.iter().map(|(way, served, people)| (*way, served, people.clone())));
     let mut figures = Vec::new();
     let (machine, mut noisy) = (Machine::new(), 0);
+    println!(
+        "{:<22} {:>8} {:>12} {:>10} {:>10} {:>8} {:>8}",
+        "", "matches", "moves/s", "p50 ms", "p99 ms", "cores", "failed"
+    );
     for width in WIDTHS {
         for round in 0..ROUNDS {
             for (way, served, people) in &servers {
@@ -91,33 +101,42 @@ pub(crate) async fn run(folder: &Path, python: Option<&Path>) {
                 });
                 noisy += usize::from(took.foreign > NOISY);
                 let figure = Figure { cores: took.own / took.wall, ..figure.unwrap() };
-                figures.push((*way, width, round, figure));
+                eprintln!("{way:?}, {width} matches, round {round}: {figure:.2?}");
+                figures.push((*way, width, figure));
             }
         }
+        row(&figures, width);
     }
-    print(&figures, noisy);
+    judge(&figures);
+    if noisy > 0 {
+        println!("NOISY: in {noisy} of {} measurements others used over {NOISY} processors", figures.len());
+    }
+}
+
+type Figures = [(Way, usize, Figure)];
+
+/// The median of the rounds.
+fn pick(figures: &Figures, way: Way, width: usize, field: fn(&Figure) -> f64) -> f64 {
+    let of = figures.iter().filter(|(its, at, _)| (*its, *at) == (way, width));
+    let mut values: Vec<f64> = of.map(|(.., figure)| field(figure)).collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Rate, latencies, processors.
 const FIELDS: [fn(&Figure) -> f64; 4] = [|f| f.per_second, |f| f.p50, |f| f.p99, |f| f.cores];
 
-fn print(figures: &[(Way, usize, usize, Figure)], noisy: usize) {
-    let of = |way: Way, width: usize| {
-        let found = figures.iter().filter(|(its, at, ..)| (*its, *at) == (way, width)).map(|(.., figure)| *figure);
-        found.collect::<Vec<_>>()
-    };
-    let median = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
-    };
-    let pick = |way, width, field: fn(&Figure) -> f64| median(of(way, width).iter().map(field).collect());
-    println!("{:<22} {:>8} {:>12} {:>10} {:>10} {:>8}", "", "matches", "moves/s", "p50 ms", "p99 ms", "cores");
-    for width in WIDTHS {
-        for (way, name) in WAYS {
-            let [rate, p50, p99, cores] = FIELDS.map(|field| pick(way, width, field));
-            println!("{name:<22} {width:>8} {rate:>12.0} {p50:>10.2} {p99:>10.2} {cores:>8.1}");
-        }
+fn row(figures: &Figures, width: usize) {
+    for (way, name) in WAYS {
+        let [rate, p50, p99, cores] = FIELDS.map(|field| pick(figures, way, width, field));
+        let failed: u64 =
+            figures.iter().filter(|(its, at, _)| (*its, *at) == (way, width)).map(|(.., f)| f.failed).sum();
+        println!("{name:<22} {width:>8} {rate:>12.0} {p50:>10.2} {p99:>10.2} {cores:>8.1} {failed:>8}");
     }
+}
+
+fn judge(figures: &Figures) {
+    let pick = |way, width, field| pick(figures, way, width, field);
     for way in [Way::Http, Way::Sockets] {
         for (peer, name, least) in [(Way::Orm, "SQLAlchemy", 40.0), (Way::Raw, "sqlite3", 8.0)] {
             let rate = pick(way, 64, |f| f.per_second) / pick(peer, 64, |f| f.per_second);
@@ -126,14 +145,11 @@ fn print(figures: &[(Way, usize, usize, Figure)], noisy: usize) {
         let p99 = pick(Way::Orm, 64, |f| f.p99) / pick(way, 64, |f| f.p99);
         crate::goal(&format!("64 matches, {way:?}: p99 of SQLAlchemy against ours"), p99, 50.0);
     }
-    if noisy > 0 {
-        println!("NOISY: in {noisy} of {} measurements others used over {NOISY} processors", figures.len());
-    }
 }
 
 /// Plays so many matches at the same time for a while.
 async fn measure(way: Way, served: &Served, people: &[Person], width: usize) -> Figure {
-    let seconds = std::env::var("BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(4.0);
+    let seconds = std::env::var("BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3.0);
     let mut matches = Vec::new();
     // No more at once: connections of nobody in particular are few at an address.
     for some in people[..2 * width].chunks(2 * AT_ONCE) {
@@ -149,13 +165,24 @@ async fn measure(way: Way, served: &Served, people: &[Person], width: usize) -> 
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
     stop.store(true, Ordering::Relaxed);
     let wall = clock.monotonic().since(began).as_secs_f64();
-    let mut took: Vec<f64> = Vec::new();
-    for one in playing {
-        took.extend(one.await.unwrap());
+    let late = tokio::time::Instant::now() + LATE;
+    let (mut took, mut failed) = (Vec::new(), 0);
+    for mut one in playing {
+        match tokio::time::timeout_at(late, &mut one).await {
+            Ok(played) => {
+                let (some, lost) = played.unwrap_or((Vec::new(), 1));
+                took.extend(some);
+                failed += lost;
+            }
+            Err(_) => {
+                one.abort();
+                failed += 1;
+            }
+        }
     }
     took.sort_by(f64::total_cmp);
     let at = |share: f64| took.get(((took.len().max(1) - 1) as f64 * share) as usize).copied().unwrap_or(f64::NAN);
-    Figure { per_second: took.len() as f64 / wall, p50: at(0.5), p99: at(0.99), cores: 0.0 }
+    Figure { per_second: took.len() as f64 / wall, p50: at(0.5), p99: at(0.99), cores: 0.0, failed }
 }
 
 type Socket = WebSocketStream<TcpStream>;
@@ -203,9 +230,8 @@ impl Match {
             Way::Http | Way::Sockets => begin([zero, one], &self.people[1].username, TARGET).await,
             Way::Raw | Way::Orm => {
                 let names = serde_json::json!({"players": [self.people[0].username, self.people[1].username]});
-                let (status, body) = zero.ask("POST", "/api/v1/games", &names.to_string()).await;
-                assert_eq!(status, 201, "{}", String::from_utf8_lossy(body));
-                id_of(body, "game_id")
+                let body = insist(zero, "POST", "/api/v1/games", &names.to_string(), 201).await;
+                id_of(&body, "game_id")
             }
         };
         self.known = Known::default();
@@ -219,16 +245,20 @@ impl Match {
             self.sockets = Some(both);
             return;
         }
+        self.look().await;
+    }
+
+    /// Both players look where the match is.
+    async fn look(&mut self) {
         for link in &mut self.links {
-            let (status, body) = link.ask("GET", &format!("/api/v1/games/{}", self.game), "").await;
-            assert_eq!(status, 200);
-            self.known.take_in(serde_json::from_slice(body).unwrap());
+            let body = insist(link, "GET", &format!("/api/v1/games/{}", self.game), "", 200).await;
+            self.known.take_in(serde_json::from_slice(&body).unwrap());
         }
     }
 
-    /// Plays until it is told to stop; the milliseconds of each move since it was warm.
-    async fn play(mut self, warm: Arc<AtomicBool>, stop: Arc<AtomicBool>) -> Vec<f64> {
-        let (clock, mut took) = (SystemClock::new(), Vec::new());
+    /// Plays until it is told to stop; the milliseconds of each move since it was warm, and how many failed.
+    async fn play(mut self, warm: Arc<AtomicBool>, stop: Arc<AtomicBool>) -> (Vec<f64>, u64) {
+        let (clock, mut took, mut failed) = (SystemClock::new(), Vec::new(), 0);
         while !stop.load(Ordering::Relaxed) {
             match self.known.turn {
                 _ if self.known.over => self.renew().await,
@@ -236,17 +266,23 @@ impl Match {
                 Some(seat) => {
                     let began = clock.monotonic();
                     let answered = self.act(seat, &clock).await;
-                    if warm.load(Ordering::Relaxed) && !stop.load(Ordering::Relaxed) {
-                        took.push(1e3 * answered.since(began).as_secs_f64());
+                    let counts = warm.load(Ordering::Relaxed) && !stop.load(Ordering::Relaxed);
+                    match answered {
+                        Some(answered) if counts => took.push(1e3 * answered.since(began).as_secs_f64()),
+                        Some(_) => {}
+                        None => {
+                            failed += u64::from(counts);
+                            self.look().await;
+                        }
                     }
                 }
             }
         }
-        took
+        (took, failed)
     }
 
-    /// One move; when it was answered.
-    async fn act(&mut self, seat: usize, clock: &SystemClock) -> whotbox::base::time::Instant {
+    /// One move; when it was answered, or nothing where it failed.
+    async fn act(&mut self, seat: usize, clock: &SystemClock) -> Option<whotbox::base::time::Instant> {
         let action = self.known.choose(seat);
         let Some(sockets) = &mut self.sockets else {
             let path = format!("/api/v1/games/{}/play", self.game);
@@ -254,11 +290,13 @@ impl Match {
             if status == 409 {
                 (status, body) = self.links[seat].ask("POST", &path, DRAW).await;
             }
-            assert_eq!(status, 200, "{}", String::from_utf8_lossy(body));
+            if status != 200 {
+                return None;
+            }
             let moved: Moved = serde_json::from_slice(body).unwrap();
             let answered = clock.monotonic();
             self.known.take_in(moved.game);
-            return answered;
+            return Some(answered);
         };
         let message = format!("{{\"type\":\"play\",\"ref\":1,\"action\":{action}}}");
         sockets[seat].send(Message::text(message)).await.unwrap();
@@ -275,7 +313,7 @@ impl Match {
         let other = until(&mut sockets[1 - seat], "events").await;
         self.known.take_in(other);
         self.known.take_in(shown.unwrap());
-        answered.unwrap()
+        answered
     }
 
     async fn ready(&mut self) {
@@ -294,6 +332,19 @@ impl Match {
             self.known.take_in(serde_json::from_slice(body).unwrap());
         }
     }
+}
+
+/// Asks until the answer is the one that is wanted.
+async fn insist(link: &mut Link, method: &str, path: &str, body: &str, wanted: u16) -> Vec<u8> {
+    for _ in 0..TRIES {
+        let (status, answer) = link.ask(method, path, body).await;
+        if status == wanted {
+            return answer.to_vec();
+        }
+        eprintln!("{method} {path}: {status} {}", String::from_utf8_lossy(answer));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{method} {path} fails again and again");
 }
 
 fn id_of(body: &[u8], field: &str) -> String {

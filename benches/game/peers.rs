@@ -36,6 +36,7 @@ pub(crate) async fn serve(python: &Path, name: &str, folder: &Path, people: usiz
     let child = Command::new(python)
         .args(["-m", "uvicorn", &format!("{name}:app"), "--port", &port])
         .args(["--no-access-log", "--log-level", "error", "--loop", "uvloop", "--http", "httptools"])
+        .args(["--timeout-keep-alive", "600"])
         .current_dir(SOURCES)
         .env("PEER_DB", folder.join(format!("{name}.db")))
         .env("PYTHONDONTWRITEBYTECODE", "1")

@@ -20,8 +20,6 @@ db.executescript(
     pragma synchronous = full;
     create table if not exists games (id text primary key, player0 text not null, player1 text not null,
         seq integer not null, state text not null, won0 integer not null, won1 integer not null);
-    create table if not exists moves (game_id text not null, seq integer not null, player text not null,
-        action text not null, created_at text not null default current_timestamp, primary key (game_id, seq));
     """
 )
 
@@ -84,10 +82,6 @@ async def play(game: str, request: Request, authorization: str = Header()):
         db.execute(
             "update games set seq = ?, state = ?, won0 = ?, won1 = ? where id = ?",
             (seq, json.dumps(state), *won, game),
-        )
-        db.execute(
-            "insert into moves (game_id, seq, player, action) values (?, ?, ?, ?)",
-            (game, seq, user, json.dumps(action)),
         )
         db.execute("commit")
     except BaseException:
