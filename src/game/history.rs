@@ -37,6 +37,8 @@ pub struct Frames {
     pub items: Vec<Frame>,
     /// Where the match is.
     pub last_seq: u64,
+    /// The match is over, as the last item says too unless it became void.
+    pub over: bool,
 }
 
 /// What proves the deals of a match (rules 17.4). Only what is revealed stands here.
@@ -81,13 +83,15 @@ pub fn after(
     limit: usize,
 ) -> Result<Frames, Error> {
     let (session, seat) = seated(read, caller.id(), game)?;
-    let last_seq = session.seq();
+    let (last_seq, over) = (session.seq(), session.end_reason().is_some());
     let mut items = Vec::new();
     // Nothing has happened before the first deal.
-    let Ok(present) = session.dealt().map(|dealt| dealt.state.round) else { return Ok(Frames { items, last_seq }) };
+    let Ok(present) = session.dealt().map(|dealt| dealt.state.round) else {
+        return Ok(Frames { items, last_seq, over });
+    };
     let wanted = |seq: u64| after.is_none_or(|after| seq > after);
     if !wanted(last_seq) {
-        return Ok(Frames { items, last_seq });
+        return Ok(Frames { items, last_seq, over });
     }
     // Most callers want the last few actions: then the rounds before need not be read.
     let first = if after.is_some_and(|after| after >= session.base() && !session.log.is_empty()) { present } else { 1 };
@@ -113,7 +117,7 @@ pub fn after(
             items.push(Frame { seq, events, shown });
         }
     }
-    Ok(Frames { items, last_seq })
+    Ok(Frames { items, last_seq, over })
 }
 
 /// The frame of one action.

@@ -77,13 +77,13 @@ enum Sight {
 
 impl Sight {
     fn of(game: Game, terms: Terms) -> Self {
-        match (terms, serde_json::to_value(&game)) {
-            (Terms::Once, Ok(Value::Object(mut fields))) => {
-                fields.retain(|name, _| !TERMS.contains(&name.as_str()));
-                Self::Brief(fields)
-            }
-            _ => Self::Whole(Box::new(game)),
+        if terms == Terms::Once
+            && let Ok(Value::Object(mut fields)) = serde_json::to_value(&game)
+        {
+            fields.retain(|name, _| !TERMS.contains(&name.as_str()));
+            return Self::Brief(fields);
         }
+        Self::Whole(Box::new(game))
     }
 }
 
@@ -153,7 +153,7 @@ pub async fn open(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let opponent = players.of(seat.other()).user_id;
     let user = caller.id();
     let terms = resume.terms;
-    let table = Table { app, caller, game, opponent, terms, at: None, closed: false, told: None };
+    let table = Box::new(Table { app, caller, game, opponent, terms, at: None, closed: false, told: None });
     let alone = resume.take_over == Some(true);
     socket::accept(&req, &user, expires_in, move |session| table.run(session, after, alone))
 }
@@ -191,7 +191,7 @@ struct Table {
 }
 
 impl Table {
-    async fn run(mut self, mut session: Session, after: Option<Option<u64>>, alone: bool) {
+    async fn run(mut self: Box<Self>, mut session: Session, after: Option<Option<u64>>, alone: bool) {
         let topics = [Topic::Game(self.game), Topic::User(self.caller.id()), Topic::Session(self.caller.session())];
         let mut news = self.app.hub.subscribe(&topics);
         let here = self.app.hub.enter(self.game, self.caller.id(), &self.app.clock);
@@ -211,7 +211,8 @@ impl Table {
                     Err(_) => Err(Close::TooSlow),
                 },
                 message = session.recv() => match message {
-                    Some(message) => self.hear(&session, &message).await,
+                    // Boxed: what a play needs while it is written is not held by every idle socket.
+                    Some(message) => Box::pin(self.hear(&session, &message)).await,
                     None => break,
                 },
             };
@@ -238,8 +239,9 @@ impl Table {
             return self.snapshot(session);
         }
         self.at = after;
+        let over = frames.over;
         self.send(session, frames);
-        self.note_end(session)
+        self.note_end(session, over)
     }
 
     fn still(&self) -> Result<(), Close> {
@@ -261,10 +263,13 @@ impl Table {
     fn catch_up(&mut self, session: &Session) -> Result<(), Close> {
         loop {
             let frames = self.frames(self.at, MAX_MISSED)?;
-            if frames.items.is_empty() {
-                return self.note_end(session);
-            }
+            let (last, over) = (frames.last_seq, frames.over);
+            let all = frames.items.last().is_none_or(|frame| frame.seq >= last);
             self.send(session, frames);
+            // Usually one action has happened, and everything is said with it.
+            if all {
+                return self.note_end(session, over);
+            }
         }
     }
 
@@ -280,8 +285,8 @@ impl Table {
     }
 
     /// A match that became void ends without an action: its end is shown by a snapshot.
-    fn note_end(&mut self, session: &Session) -> Result<(), Close> {
-        if !self.closed && self.shown()?.end_reason.is_some() { self.snapshot(session) } else { Ok(()) }
+    fn note_end(&mut self, session: &Session, over: bool) -> Result<(), Close> {
+        if over && !self.closed { self.snapshot(session) } else { Ok(()) }
     }
 
     fn frames(&self, after: Option<u64>, limit: usize) -> Result<Frames, Close> {

@@ -136,7 +136,7 @@ where
     connection.tasks().spawn(async move {
         let Ok(stream) = upgrade.await else { return };
         let ended = tokio::select! {
-            ended = pump.run(stream, run(session)) => ended,
+            ended = pump.run(stream, Box::pin(run(session))) => ended,
             () = cut.cancelled() => Some(Close::Restarting),
         };
         tracing::info!(%request_id, route, code = ended.map(Close::code), "socket closed");
@@ -191,7 +191,7 @@ impl Session {
 
 /// A message of a client: a JSON object. What it says is parsed by whoever knows the messages.
 #[derive(Debug, Clone)]
-pub struct ClientText(Value);
+pub struct ClientText(Box<Value>);
 
 impl ClientText {
     /// The message as a type.
@@ -199,7 +199,7 @@ impl ClientText {
     /// # Errors
     /// 422 that names the field which does not fit.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        body::from_value(self.0.clone())
+        body::from_value(Value::clone(&self.0))
     }
 
     /// Its `type`; empty where it has none.

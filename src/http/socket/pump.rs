@@ -27,8 +27,10 @@ use crate::http::socket::{ClientText, Close, Outbox};
 
 type Stream = WebSocketStream<TokioIo<Upgraded>>;
 
-/// Read and write buffer of a socket, in bytes: a move or a message fits, and an idle socket costs no more.
-const BUFFER: usize = 4 * 1024;
+/// Bytes that are read at once: a move fits, more comes in parts. The buffer is held by every idle socket.
+const READ_BUFFER: usize = 1024;
+/// Bytes that are gathered before they are written. The buffer grows to what is written, so it is small where little is.
+const WRITE_BUFFER: usize = 4 * 1024;
 /// Pings without any answer after which the peer is dead.
 const UNANSWERED: u32 = 2;
 /// Bytes of a client that are thrown away while it takes its close frame.
@@ -48,8 +50,8 @@ impl Pump {
     pub(super) async fn run(self, stream: Upgraded, handler: impl Future<Output = ()>) -> Option<Close> {
         let Self { limits, expires_in, outbox, inbox, stop } = self;
         let config = WebSocketConfig::default()
-            .read_buffer_size(BUFFER)
-            .write_buffer_size(BUFFER)
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
             .max_message_size(Some(limits.message))
             .max_frame_size(Some(limits.message));
         let socket = WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, Some(config)).await;
@@ -77,7 +79,7 @@ impl Pump {
         outbox.close(ended.unwrap_or(Close::Done));
         let farewell = async {
             if let Some(why) = ended {
-                bid_farewell(sink, stream, why, &outbox).await;
+                Box::pin(bid_farewell(sink, stream, why, &outbox)).await;
             }
         };
         let rest = async {
@@ -118,7 +120,7 @@ async fn read(stream: &mut SplitStream<Stream>, inbox: mpsc::Sender<ClientText>,
             }
         };
         match serde_json::from_str::<Value>(&message) {
-            Ok(value) if value.is_object() => place.send(ClientText(value)),
+            Ok(value) if value.is_object() => place.send(ClientText(Box::new(value))),
             _ => return Some(Close::Malformed),
         }
     }
