@@ -298,11 +298,11 @@ impl Resource {
         Self { name, routes }
     }
 
-    /// The route for a request, and the parts of its path.
-    fn find(&self, intake: &Intake) -> Option<(&Route, Vec<(&'static str, String)>)> {
+    /// The route for a request by its place, and the parts of its path.
+    fn find(&self, intake: &Intake) -> Option<(usize, Vec<(&'static str, String)>)> {
         let path = intake.segments.as_deref()?;
-        let mut fitting = self.routes.iter().filter(|route| route.takes(&intake.method));
-        fitting.find_map(|route| Some((route, route.matches(path)?)))
+        let mut fitting = self.routes.iter().enumerate().filter(|(_, route)| route.takes(&intake.method));
+        fitting.find_map(|(place, route)| Some((place, route.matches(path)?)))
     }
 
     /// The methods that a path takes here.
@@ -316,7 +316,7 @@ impl Resource {
     fn filter(self: Arc<Self>) -> BoxedFilter<(Response,)> {
         let lookup = move |intake: Arc<Intake>| {
             let found = match self.find(&intake) {
-                Some((route, params)) => Ok((route.clone(), Req::new(intake, params))),
+                Some((place, params)) => Ok((Arc::clone(&self), place, Req::new(intake, params))),
                 None => Err(warp::reject::custom(NoRoute(intake))),
             };
             std::future::ready(found)
@@ -327,7 +327,8 @@ impl Resource {
 }
 
 /// Runs the handler. A body that is too large is refused here where the route takes none.
-async fn run((route, req): (Route, Req)) -> Response {
+async fn run((resource, place, req): (Arc<Resource>, usize, Req)) -> Response {
+    let Some(route) = resource.routes.get(place) else { return Problem::new(Code::NotFound).into_response() };
     let _ = req.intake().pattern.set(route.docs.pattern);
     if route.docs.body.is_none() && req.intake().body.is_err() {
         return Problem::new(Code::PayloadTooLarge).into_response();
