@@ -213,6 +213,7 @@ test('a conversation is read only with a reason, held, and released', async ({ b
     chidi.token,
   );
   await box.call('POST', `/api/v1/messages/${sent.id}/read`, undefined, owner.token);
+  await box.call('POST', `/api/v1/conversations/${id}/messages`, { body: 'keep two packs' }, chidi.token);
   const made = await box.call<{ temporary_password: string }>(
     'POST',
     '/api/v1/admin/moderators',
@@ -224,6 +225,8 @@ test('a conversation is read only with a reason, held, and released', async ({ b
   // When a moderator wants to read it, a reason is asked for first.
   const desk = await Phone.open(browser, box, { width: 1366, height: 768 });
   const { page } = desk;
+  // One message a page, as if there were thousands.
+  await page.route(/moderation\/conversations\/[^/?]+\?/, route => route.continue({ url: `${route.request().url()}&limit=1` }));
   await enter(page, '/staff', 'b.okafor', moderator.password);
   await page.getByRole('link', { name: 'Open: chidi' }).click();
   await expect(page.locator('body')).not.toContainText('stock don land');
@@ -235,6 +238,11 @@ test('a conversation is read only with a reason, held, and released', async ({ b
 
   // Then it is open for a while, with the reader's name on it, and can be saved as evidence.
   await expect(page.getByText('stock don land')).toBeVisible();
+  await expect(page.locator('body')).not.toContainText('keep two packs');
+  await page.getByRole('button', { name: 'Open the next messages' }).click();
+  await expect(page.getByText('keep two packs')).toBeVisible();
+  await expect(page.locator('.transcript li')).toHaveCount(2);
+  await expect(page.getByRole('button', { name: 'Open the next messages' })).toHaveCount(0);
   await expect(page.locator('.counter')).toHaveText(/^(30:00|29:\d\d) left$/);
   await expect(page.locator('.watermark').first()).toContainText('b.okafor');
   const download = page.waitForEvent('download');

@@ -29,7 +29,7 @@ export function Games() {
 function Row({ of: { players, bot, round, turn, phase, last_action_at } }: { of: RunningGame }) {
   return (
     <li class="row">
-      <span class="grow">
+      <span class="grow lines">
         {players.map((player, seat) => (
           <span key={player.username}>
             <strong>{player.username}</strong> <span class="tabular">{player.rounds_won}</span>{' '}

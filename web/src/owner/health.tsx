@@ -52,7 +52,7 @@ export function Health() {
             <ul class="rows">
               {data.findings.map(one => (
                 <li key={one.id} class="row">
-                  <span class="grow">
+                  <span class="grow lines">
                     <span class={one.severity === 'error' ? 'badge act' : 'badge'}>{o(`health.${one.severity}`)}</span>
                     <Words of={one} />
                   </span>

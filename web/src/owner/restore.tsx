@@ -74,9 +74,10 @@ function Ask({ follow }: { follow: (made: string) => void }) {
     return (
       <section class="panel stack">
         <p>{o('res.not')}</p>
-        <p class="soft" lang="en-NG">
-          {state.data.hindrance}
-        </p>
+        <details lang="en-NG">
+          <summary>{o('health.box')}</summary>
+          <p class="soft">{state.data.hindrance}</p>
+        </details>
       </section>
     );
   }

@@ -1,20 +1,32 @@
 //! The conversations of this box: who, how many messages, and whether they are held. No content.
 
+import { useState } from 'preact/hooks';
 import { get } from '../base/api';
 import type { Conversation, Page as PageOf } from '../base/contract';
 import { clock, day, plural } from '../base/i18n';
 import { useLoad, useTitle } from '../ui/hooks';
-import { Heading, List } from '../ui/parts';
+import { Button, Heading, List } from '../ui/parts';
 import { Page } from './app';
 import { namesOf } from './names';
 import { s } from './words';
 
 export function Conversations() {
   useTitle(`${s('talks')} · ${s('app')}`);
+  const [pages, show] = useState(1);
+  const [more, follow] = useState(false);
   const list = useLoad(async () => {
-    const { items } = await get<PageOf<Conversation>>('/api/v1/admin/moderation/conversations?limit=100');
-    return Promise.all(items.map(async talk => ({ talk, names: await namesOf(talk) })));
-  }, []);
+    const all: Conversation[] = [];
+    let cursor = '';
+    for (let page = 0; page < pages; page += 1) {
+      const at = cursor ? `&cursor=${encodeURIComponent(cursor)}` : '';
+      const next = await get<PageOf<Conversation>>(`/api/v1/admin/moderation/conversations?limit=100${at}`);
+      all.push(...next.items);
+      cursor = next.next_cursor ?? '';
+      if (!cursor) break;
+    }
+    follow(cursor !== '');
+    return Promise.all(all.map(async talk => ({ talk, names: await namesOf(talk) })));
+  }, [pages]);
   return (
     <Page at="/staff">
       <Heading>{s('talks')}</Heading>
@@ -38,6 +50,7 @@ export function Conversations() {
             </li>
           )}
         </List>
+        {more && <Button onClick={() => show(pages + 1)}>{s('talks.more')}</Button>}
       </section>
     </Page>
   );

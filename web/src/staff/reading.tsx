@@ -24,6 +24,7 @@ const OPEN_MS = 30 * 60_000;
 interface Opened {
   review: Review;
   reason: string;
+  code: Kind;
   until: number;
 }
 
@@ -56,7 +57,7 @@ export function Reading({ id }: { id: string }) {
       <Fault of={head.fault} />
       {over && !opened && <p class="notice warn">{s('read.over')}</p>}
       {opened ? (
-        <Transcript id={id} opened={opened} onClose={() => open(null)} />
+        <Transcript id={id} opened={opened} onMore={open} onClose={() => open(null)} />
       ) : (
         <Gate
           id={id}
@@ -91,7 +92,7 @@ function Gate({ id, onOpen }: { id: string; onOpen: (opened: Opened) => void }) 
   const { busy, fault, run } = useAction(async () => {
     const why = new URLSearchParams({ reason: reason.trim(), code });
     const review = await get<Review>(`${ONE}/${id}?${why}`);
-    onOpen({ review, reason: reason.trim(), until: Date.now() + OPEN_MS });
+    onOpen({ review, reason: reason.trim(), code, until: Date.now() + OPEN_MS });
   });
   return (
     <form
@@ -133,8 +134,21 @@ function remaining(ms: number): string {
   return `${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`;
 }
 
-function Transcript({ id, opened, onClose }: { id: string; opened: Opened; onClose: () => void }) {
-  const { review, reason, until } = opened;
+interface TranscriptProps {
+  id: string;
+  opened: Opened;
+  onMore: (opened: Opened) => void;
+  onClose: () => void;
+}
+
+function Transcript({ id, opened, onMore, onClose }: TranscriptProps) {
+  const { review, reason, code, until } = opened;
+  // The next page is opened for the same reason, and noted like the first.
+  const more = useAction(async () => {
+    const why = new URLSearchParams({ reason, code, cursor: review.next_cursor ?? '' });
+    const next = await get<Review>(`${ONE}/${id}?${why}`);
+    onMore({ ...opened, review: { ...next, messages: [...review.messages, ...next.messages] } });
+  });
   const now = useTick(Date.now, 1000, true);
   const [saved, tell] = useState(false);
   const evidence = useAction(async () => {
@@ -162,7 +176,6 @@ function Transcript({ id, opened, onClose }: { id: string; opened: Opened; onClo
       <Fault of={evidence.fault} />
       <div role="status">{saved && <p class="notice good">{s('read.exported')}</p>}</div>
       <p class="soft">{s('read.recorded', { id: review.audit_id })}</p>
-      {review.next_cursor && <p class="notice warn">{s('read.more')}</p>}
       {review.messages.length === 0 && <p class="soft">{s('read.none')}</p>}
       <ol class="transcript">
         {review.messages.map(message => (
@@ -175,6 +188,12 @@ function Transcript({ id, opened, onClose }: { id: string; opened: Opened; onClo
           </li>
         ))}
       </ol>
+      <Fault of={more.fault} />
+      {review.next_cursor && (
+        <Button busy={more.busy} onClick={more.run}>
+          {s('read.more')}
+        </Button>
+      )}
       <p class="watermark">{s('read.mark', { name, at: `${day(at)}, ${clock(at)}` })}</p>
     </section>
   );

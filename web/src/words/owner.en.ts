@@ -197,7 +197,7 @@ export const ownerEn = {
   'set.days': '{n} days',
   'set.hours': '{n} hours',
   'set.minutes': '{n} minutes',
-  'set.sender.owner': 'their distributor sees the code',
+  'set.sender.owner': 'through their distributor',
   'set.sender.webhook': 'by SMS',
   'set.sender.off': 'no codes',
   'set.from.default': 'as it comes; to change it, write it into whotbox.toml',

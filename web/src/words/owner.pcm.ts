@@ -199,7 +199,7 @@ export const ownerPcm: Record<keyof typeof ownerEn, string> = {
   'set.days': '{n} days',
   'set.hours': '{n} hours',
   'set.minutes': '{n} minutes',
-  'set.sender.owner': 'their distributor dey see the code',
+  'set.sender.owner': 'through their distributor',
   'set.sender.webhook': 'by SMS',
   'set.sender.off': 'no codes',
   'set.from.default': 'as e come; to change am, write am for whotbox.toml',
