@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks';
 import { get, postOnce } from '../base/api';
 import type { Backup, Backups as All, Checked, RecoverySheet } from '../base/contract';
 import { download } from '../base/download';
-import { clock, day, t } from '../base/i18n';
+import { clock, day } from '../base/i18n';
 import { Confirm } from '../ui/confirm';
 import { useAction, useLoad, useTitle } from '../ui/hooks';
 import { Button, Fault, Heading, List } from '../ui/parts';
@@ -51,7 +51,7 @@ export function Backups() {
   return (
     <Page at="/box/backups">
       <Heading>{o('backups')}</Heading>
-      <Recovery of={all.data} show={show} />
+      {all.data && <Recovery of={all.data} show={show} />}
       <section class="panel stack">
         {all.data?.last_good_at && <p class="notice good">{o('bak.last', { at: at(all.data.last_good_at) })}</p>}
         {all.data?.has_recovery_key && !all.data.last_good_at && <p class="notice warn">{o('bak.never')}</p>}
@@ -107,10 +107,9 @@ function Row({ of, reload }: { of: Backup; reload: () => Promise<void> }) {
 }
 
 /** Whether there is a key that opens the backups, and making one. */
-export function Recovery({ of, show }: { of: All | null; show: (sheet: RecoverySheet) => void }) {
+export function Recovery({ of, show }: { of: All; show: (sheet: RecoverySheet) => void }) {
   const make = async (replace: boolean) => show(await postOnce<RecoverySheet>(`${BACKUPS}/recovery-key`, { replace }));
   const first = useAction(() => make(false));
-  if (!of) return <p class="soft">{t('state.loading')}</p>;
   return (
     <section class="panel stack">
       <h2>{o('sheet')}</h2>

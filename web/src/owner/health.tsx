@@ -2,9 +2,9 @@
 
 import { get } from '../base/api';
 import type { ClockState, Examined, Finding } from '../base/contract';
-import { clock, day, t } from '../base/i18n';
-import { useLoad, useTitle } from '../ui/hooks';
-import { Button, Fault, Heading } from '../ui/parts';
+import { clock, day } from '../base/i18n';
+import { useAction, useLoad, useTitle } from '../ui/hooks';
+import { Button, Heading, Loading } from '../ui/parts';
 import { Page } from './app';
 import { ClockCheck } from './clock';
 import { has, o } from './words';
@@ -37,13 +37,13 @@ export function Health() {
   useTitle(`${o('health')} · ${o('app')}`);
   const report = useLoad(() => get<Examined>('/api/v1/admin/doctor'), []);
   const time = useLoad(() => get<ClockState>('/api/v1/admin/clock'), []);
+  const again = useAction(report.reload);
   const { data } = report;
   return (
     <Page at="/box/health">
       <Heading>{o('health')}</Heading>
       <section class="panel stack" aria-live="polite">
-        {!data && !report.fault && <p class="soft">{t('state.loading')}</p>}
-        <Fault of={report.fault} />
+        <Loading from={report} />
         {data && (
           <>
             <h2 class={`verdict ${data.findings.length === 0 ? 'good' : 'warn'}`}>
@@ -64,11 +64,15 @@ export function Health() {
             </p>
           </>
         )}
-        <Button onClick={() => void report.reload()}>{o('health.again')}</Button>
+        {data && (
+          <Button busy={again.busy} onClick={again.run}>
+            {o('health.again')}
+          </Button>
+        )}
       </section>
       <section class="panel stack">
         <h2>{o('setup.clock')}</h2>
-        <Fault of={time.fault} />
+        <Loading from={time} />
         {time.data && <ClockCheck state={time.data} onDone={time.reload} />}
       </section>
     </Page>

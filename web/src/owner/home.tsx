@@ -8,7 +8,7 @@ import { navigate } from '../base/router';
 import { forget, held } from '../base/session';
 import { useAction, useLoad, useTitle } from '../ui/hooks';
 import { Languages } from '../ui/login';
-import { Button, Fault, Heading } from '../ui/parts';
+import { Button, Heading, Loading } from '../ui/parts';
 import { Page } from './app';
 import { done, type Facts, facts, STEPS } from './setup';
 import { o } from './words';
@@ -102,8 +102,7 @@ export function Home({ admin }: { admin: boolean }) {
         <Languages />
       </header>
       <section class="panel stack" aria-live="polite" lang={lang.value === 'en' ? 'en-NG' : 'pcm'}>
-        {!now.data && !now.fault && <p class="soft">{t('state.loading')}</p>}
-        <Fault of={now.fault} />
+        <Loading from={now} />
         {now.data && !now.fault && (
           <h2 class={`verdict ${found.length === 0 ? 'good' : 'warn'}`}>
             {o(found.length === 0 ? 'good' : 'attention')}

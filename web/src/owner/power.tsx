@@ -9,7 +9,7 @@ import { Unreachable } from '../base/problem';
 import { held } from '../base/session';
 import { Confirm } from '../ui/confirm';
 import { useLoad } from '../ui/hooks';
-import { Fault } from '../ui/parts';
+import { Loading } from '../ui/parts';
 import { o } from './words';
 
 const POWER = '/api/v1/box/power';
@@ -28,7 +28,7 @@ export function Power({ onWish }: { onWish: (wish: Wish) => void }) {
   return (
     <section class="panel stack">
       <h2>{o('power')}</h2>
-      <Fault of={now.fault} />
+      <Loading from={now} />
       {now.data && (
         <p class="soft">
           {o('power.since', { at: `${day(now.data.started_at)}, ${clock(now.data.started_at)}` })}

@@ -8,7 +8,7 @@ import { clock, day, t } from '../base/i18n';
 import { Unreachable } from '../base/problem';
 import { forget, held } from '../base/session';
 import { useAction, useLoad, useTitle } from '../ui/hooks';
-import { Button, Choice, Fault, Field, Heading } from '../ui/parts';
+import { Button, Choice, Fault, Field, Heading, Loading } from '../ui/parts';
 import { Page } from './app';
 import { o } from './words';
 
@@ -69,7 +69,7 @@ function Ask({ follow }: { follow: (made: string) => void }) {
     await post(RESTORE, order());
     follow(seen?.made_at ?? '');
   });
-  if (!state.data) return state.fault ? <Fault of={state.fault} /> : <p class="soft">{t('state.loading')}</p>;
+  if (!state.data) return <Loading from={state} />;
   if (!state.data.possible) {
     return (
       <section class="panel stack">

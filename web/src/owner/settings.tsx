@@ -3,9 +3,8 @@
 import { useState } from 'preact/hooks';
 import { get } from '../base/api';
 import type { BoxSettings, Setting } from '../base/contract';
-import { t } from '../base/i18n';
 import { useLoad, useTitle } from '../ui/hooks';
-import { Fault, Heading } from '../ui/parts';
+import { Heading, Loading } from '../ui/parts';
 import { Page } from './app';
 import { Choices, Naming } from './choices';
 import { Ending, Power, type Wish } from './power';
@@ -42,7 +41,7 @@ function All() {
   if (!now) {
     return (
       <section class="panel stack">
-        {all.fault ? <Fault of={all.fault} /> : <p class="soft">{t('state.loading')}</p>}
+        <Loading from={all} />
       </section>
     );
   }

@@ -5,11 +5,10 @@ import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { get } from '../base/api';
 import type { Backups, ClockState, Page as PageOf, RecoverySheet, Replication, User } from '../base/contract';
-import { t } from '../base/i18n';
 import { recall, remember } from '../base/storage';
 import { Secret } from '../ui/confirm';
 import { useLoad, useTitle } from '../ui/hooks';
-import { Button, Fault, Heading } from '../ui/parts';
+import { Button, Heading, Loading } from '../ui/parts';
 import { Page } from './app';
 import { BACKUPS, Recovery, Sheet } from './backups';
 import { ClockCheck } from './clock';
@@ -89,8 +88,7 @@ export function Setup() {
   return (
     <Page at="/box">
       <Heading>{o('setup')}</Heading>
-      <Fault of={now.fault} />
-      {!all && !now.fault && <p class="soft">{t('state.loading')}</p>}
+      <Loading from={now} />
       {all && (
         <>
           <p class="soft">{o('setup.of', { n: count, m: STEPS.length })}</p>

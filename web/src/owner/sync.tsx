@@ -3,9 +3,9 @@
 import { useState } from 'preact/hooks';
 import { get, post } from '../base/api';
 import type { Replication, SyncHistory } from '../base/contract';
-import { clock, day, t } from '../base/i18n';
+import { clock, day } from '../base/i18n';
 import { useAction, useLoad, useTitle } from '../ui/hooks';
-import { Button, Fault, Heading, List } from '../ui/parts';
+import { Button, Fault, Heading, List, Loading } from '../ui/parts';
 import { Page } from './app';
 import { o } from './words';
 
@@ -27,8 +27,7 @@ export function Sync() {
     <Page at="/box/sync">
       <Heading>{o('sync')}</Heading>
       <section class="panel stack">
-        {!now.data && !now.fault && <p class="soft">{t('state.loading')}</p>}
-        <Fault of={now.fault} />
+        <Loading from={now} />
         {now.data && <Report of={now.data} />}
         <Fault of={go.fault} />
         <div role="status">{asked && <p class="notice good">{o('sync.asked')}</p>}</div>
@@ -48,6 +47,13 @@ function History() {
     await post('/api/v1/box/sync/redrive');
     await all.reload();
   });
+  if (!all.data) {
+    return (
+      <section class="panel">
+        <Loading from={all} />
+      </section>
+    );
+  }
   const part = <K extends keyof SyncHistory>(name: K) => ({ ...all, data: all.data?.[name] ?? null });
   return (
     <>

@@ -7,7 +7,7 @@ import { download } from '../base/download';
 import { clock, day } from '../base/i18n';
 import { held } from '../base/session';
 import { useAction, useLoad, useTick, useTitle } from '../ui/hooks';
-import { Button, Choice, Fault, Field, Heading } from '../ui/parts';
+import { Button, Choice, Fault, Field, Heading, Loading } from '../ui/parts';
 import { Page } from './app';
 import { Hold } from './hold';
 import { namesOf } from './names';
@@ -54,7 +54,7 @@ export function Reading({ id }: { id: string }) {
   return (
     <Page at="/staff">
       <Heading>{title}</Heading>
-      <Fault of={head.fault} />
+      {head.fault ? <Loading from={head} /> : null}
       {over && !opened && <p class="notice warn">{s('read.over')}</p>}
       {opened ? (
         <Transcript id={id} opened={opened} onMore={open} onClose={() => open(null)} />

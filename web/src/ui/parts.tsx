@@ -3,7 +3,7 @@
 import type { ComponentChildren, InputHTMLAttributes } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { t } from '../base/i18n';
-import type { Loaded } from './hooks';
+import { type Loaded, useAction } from './hooks';
 import { explain } from './words';
 
 type Kind = 'main' | 'plain' | 'quiet' | 'danger';
@@ -133,6 +133,21 @@ export function Fault({ of }: { of: unknown }) {
   ) : null;
 }
 
+/** What is loaded is not there yet, or could not be fetched and can be asked for again; nothing once it is there. */
+export function Loading({ from: { data, fault, reload } }: { from: Loaded<unknown> }) {
+  const again = useAction(reload);
+  if (data) return fault ? <p class="notice warn">{t('net.asof')}</p> : null;
+  if (!fault) return <p class="soft">{t('state.loading')}</p>;
+  return (
+    <div class="stack">
+      <Fault of={fault} />
+      <Button busy={again.busy} onClick={again.run}>
+        {t('go.retry')}
+      </Button>
+    </div>
+  );
+}
+
 interface ListProps<T> {
   from: Loaded<T[]>;
   empty: string;
@@ -141,16 +156,8 @@ interface ListProps<T> {
 
 /** A list with its empty, loading and failed states in words. */
 export function List<T>({ from, empty, children }: ListProps<T>) {
-  const { data, fault, reload } = from;
-  if (!data && fault) {
-    return (
-      <div class="stack">
-        <Fault of={fault} />
-        <Button onClick={reload}>{t('go.retry')}</Button>
-      </div>
-    );
-  }
-  if (!data) return <p class="soft">{t('state.loading')}</p>;
+  const { data, fault } = from;
+  if (!data) return <Loading from={from} />;
   return (
     <>
       {fault ? <p class="notice warn">{t('net.asof')}</p> : null}
