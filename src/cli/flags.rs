@@ -83,6 +83,12 @@ pub enum Command {
     Export(ExportArgs),
     /// Check a finished match's proof, or run rule vectors.
     Replay(ReplayArgs),
+    /// Write the manual pages and the shells' completions, for a package.
+    #[command(hide = true)]
+    Docs {
+        /// Where to; made if missing.
+        folder: PathBuf,
+    },
 }
 
 /// `config …`.

@@ -11,6 +11,7 @@ pub mod control;
 pub mod doctor;
 pub mod flags;
 pub mod logs;
+pub mod manual;
 pub mod moving;
 pub mod replay;
 pub mod serve;
@@ -71,6 +72,11 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             Err(error) => Err(Failure::failed(error, "Check the file's name and whether it can be read.")),
         };
     }
+    if let Some(Command::Docs { folder }) = &cli.command {
+        let failed =
+            |error| Failure::failed(format!("{}: {error}.", folder.display()), "Name a folder that can be made.");
+        return manual::write(folder).map_err(failed);
+    }
     let settings = cli.flags.layer().and_then(Layer::complete);
     if let Some(Command::Config(command)) = cli.command {
         return config::run(settings, command).await;
@@ -99,7 +105,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         }
         Command::Import(args) => moving::import(&config, &args).await,
         Command::Export(args) => moving::run_export(&config, args).await,
-        Command::Replay(_) | Command::Config(_) => Ok(()),
+        Command::Replay(_) | Command::Config(_) | Command::Docs { .. } => Ok(()),
     }
 }
 
