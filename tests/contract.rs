@@ -49,7 +49,7 @@ fn all() -> Vec<Resource> {
     let config = Given { data_dir: Some(folder.path().join("data")), ..Given::default() }.complete().unwrap();
     let (clock, entropy) = (Arc::new(SystemClock::new()), Arc::new(OsEntropy));
     let app = App::open(config, Parts { clock, entropy, old: OldVariables::default(), medium: None }).unwrap();
-    resources::all(&app, &Arc::new(Link::default()), &Arc::new(Metrics::new()))
+    resources::all(&app, &Arc::new(Link::default()), &Arc::new(Metrics::of(&app)))
 }
 
 /// A path with the names of its parts left out, since those are not part of an address.

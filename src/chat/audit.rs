@@ -295,6 +295,31 @@ pub fn head(read: &(impl Read + ?Sized)) -> Result<Head, Fault> {
     Ok(last.map_or_else(Head::default, |row| Head { seq: row.seq, hash: row.hash }))
 }
 
+/// What the links after a place did: how many of each, and where the chain ends.
+///
+/// # Errors
+/// [`Fault`] where they cannot be read.
+pub fn actions_after(read: &(impl Read + ?Sized), seq: u64) -> Result<(Vec<(Action, u64)>, u64), Fault> {
+    let (mut counts, mut last) = (Vec::<(Action, u64)>::new(), seq);
+    // Newest first, so that a look after a few new ones reads only those.
+    let mut page = Page::newest(MAX_PAGE);
+    loop {
+        let listed = read.list_by::<Audit>(AUDIT_BY_SEQ, &Key::new(), &page)?;
+        for row in listed.items.iter().filter(|row| row.seq > seq) {
+            last = last.max(row.seq);
+            match counts.iter_mut().find(|(action, _)| *action == row.action) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((row.action, 1)),
+            }
+        }
+        let older = listed.items.iter().any(|row| row.seq <= seq);
+        match listed.next.filter(|_| !older) {
+            Some(next) => page = page.after(Some(next)),
+            None => return Ok((counts, last)),
+        }
+    }
+}
+
 /// Walks the whole chain. What it cannot see is a cut end or an older chain: for that, compare the head with central's.
 ///
 /// # Errors

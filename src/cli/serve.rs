@@ -209,7 +209,7 @@ fn names(config: &Config) -> Vec<String> {
 }
 
 async fn listen(app: &Arc<App>, link: &Arc<Link>, tls: Option<&Tls>) -> Result<Server, Failure> {
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Arc::new(Metrics::of(app));
     let resources = http::resources::all(app, link, &metrics);
     let (proxies, origins) = (app.config.proxies.clone(), app.config.origins.clone());
     let settings = Settings { proxies, origins, plain_http: app.config.plain_http, ..Settings::default() };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 use hyper_util::service::TowerToHyperService;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -16,12 +17,15 @@ use crate::backup::folder::{self, Backup};
 use crate::backup::keys;
 use crate::backup::sheet::Sheet;
 use crate::base::time::Timestamp;
-use crate::http::auth;
+use crate::http::identity::refused;
 use crate::http::problem::{Code, Problem};
 use crate::http::reply::{self, Response};
 use crate::http::request::Req;
 use crate::http::route::{Resource, get, post};
+use crate::http::{auth, once};
+use crate::identity;
 use crate::jobs::backup::{DUE, last_good};
+use crate::store::once::{OnceKey, once as do_once, seen};
 
 const LIST: &str = "/api/v1/admin/backups";
 const ONE: &str = "/api/v1/admin/backups/{name}";
@@ -129,6 +133,31 @@ pub fn sentence(error: &Error) -> String {
     format!("{first}{}. {}", letters.as_str(), error.advice())
 }
 
+/// What a request for a recovery key is told when it comes again.
+const SHOWN_ONCE: &str = "This key was made, and it is shown once. Where nobody saw it, ask for another one with a new request that replaces it.";
+
+/// The key of an admin's request, and what was given for it before.
+fn asked<R: DeserializeOwned>(app: &App, req: &Req) -> Result<(Option<OnceKey>, Option<R>), Problem> {
+    let caller = auth::settled(app, req)?.admin().map_err(auth::denied)?;
+    let key = once::key(app, req, caller.id())?;
+    let read = app.store.read().map_err(auth::fault)?;
+    let before = seen::<R, identity::error::Error>(&read, app.clock.now(), key.as_ref()).map_err(refused)?;
+    Ok((key, before))
+}
+
+/// Remembers what a request gave; where another with the same key was faster, what that gave.
+async fn remember<R>(app: &App, key: Option<OnceKey>, given: R) -> Result<R, Problem>
+where
+    R: Serialize + DeserializeOwned + Send + 'static,
+{
+    if key.is_none() {
+        return Ok(given);
+    }
+    let write =
+        app.store.reserved().write(move |tx, now| do_once(tx, now, key, |_| Ok::<_, identity::error::Error>(given)));
+    Ok(write.await.map_err(refused)?.reference)
+}
+
 fn admin(app: &App, req: &Req) -> Result<(), Problem> {
     auth::settled(app, req)?.admin().map(drop).map_err(auth::denied)
 }
@@ -151,22 +180,44 @@ async fn list(app: Arc<App>, req: Req) -> Result<Response, Problem> {
 }
 
 async fn make(app: Arc<App>, req: Req) -> Result<Response, Problem> {
-    admin(&app, &req)?;
-    let run = create(&app).await.map_err(problem)?;
-    let made = folder::list(&app).map_err(problem)?.into_iter().find(|backup| backup.name == run.file);
+    let (key, before) = asked::<String>(&app, &req)?;
+    let replayed = before.is_some();
+    let name = match before {
+        Some(name) => name,
+        None => {
+            let made = create(&app).await.map_err(problem)?.file;
+            remember(&app, key, made).await?
+        }
+    };
+    let made = folder::list(&app).map_err(problem)?.into_iter().find(|backup| backup.name == name);
     let made = made.ok_or(Code::NotFound)?;
-    Ok(reply::created(&format!("{LIST}/{}", made.name), &made))
+    Ok(once::answer(replayed, reply::created(&format!("{LIST}/{}", made.name), &made)))
 }
 
 async fn verify(app: Arc<App>, req: Req) -> Result<Response, Problem> {
-    admin(&app, &req)?;
-    Ok(reply::ok(&check::now(&app, req.text_param("name")).await.map_err(problem)?))
+    let (key, before) = asked::<check::Checked>(&app, &req)?;
+    let replayed = before.is_some();
+    let checked = match before {
+        Some(checked) => checked,
+        None => {
+            let checked = check::now(&app, req.text_param("name")).await.map_err(problem)?;
+            remember(&app, key, checked).await?
+        }
+    };
+    Ok(once::answer(replayed, reply::ok(&checked)))
 }
 
 async fn recovery_key(app: Arc<App>, req: Req) -> Result<Response, Problem> {
-    admin(&app, &req)?;
+    let (key, before) = asked::<()>(&app, &req)?;
+    if before.is_some() {
+        return Err(Problem::new(Code::Conflict).detail(SHOWN_ONCE));
+    }
     let NewKey { replace } = req.json_or_default()?;
+    // One at a time: of two of the same request the second finds what the first has noted.
+    let alone = folder::hold(&folder::path(&app)).map_err(problem)?;
     let sheet = Sheet::make(&app, replace).map_err(problem)?;
+    remember(&app, key, ()).await?;
+    drop(alone);
     tracing::warn!("a recovery key was made and shown to an admin");
     let body = RecoverySheet {
         recovery_key: sheet.key().to_owned(),

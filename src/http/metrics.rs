@@ -103,6 +103,14 @@ impl Metrics {
         Self { registry, ..metrics }
     }
 
+    /// Takes the times of a store's commits with each look.
+    #[must_use]
+    pub fn of(app: &App) -> Self {
+        let mut metrics = Self::new();
+        metrics.registry.register_collector(Box::new(owned::Commits(app.store.clone())));
+        metrics
+    }
+
     /// Counts an answered request.
     pub fn served(&self, served: &Served<'_>) {
         let labels = RequestLabels { method: served.method.to_string(), route: served.route, status: served.status };
@@ -133,7 +141,7 @@ impl Metrics {
         self.connected.set(matches!(known.state, State::Live | State::CatchingUp).into());
         self.last_success.set(known.last_sync_at.map_or(0, |at| at.seconds()));
         let report = report(app, link).ok();
-        self.owned.observe(app, report.as_ref());
+        self.owned.observe(app, link, report.as_ref());
         if let Some(report) = report {
             self.backlog.set(signed(report.backlog));
             self.dead_letters.set(i64::try_from(report.dead_letters).unwrap_or(i64::MAX));

@@ -25,9 +25,11 @@ use crate::store::tx::Tx;
 
 mod batch;
 mod room;
+mod times;
 
 use batch::Committed;
 use room::Room;
+pub use times::CommitTimes;
 
 /// Commands that may wait: at 64 writers a commit takes a few milliseconds, so a full queue is seconds of work.
 pub const MAX_QUEUE: usize = 1024;
@@ -113,6 +115,7 @@ struct Counts {
     failures: AtomicU64,
     checkpoints: AtomicU64,
     payload: AtomicU64,
+    times: times::Times,
 }
 
 /// Figures since the store was opened.
@@ -333,6 +336,12 @@ impl Store {
         }
     }
 
+    /// How long the commits of this store took.
+    #[must_use]
+    pub fn commit_times(&self) -> CommitTimes {
+        self.shared.counts.times.taken()
+    }
+
     /// Stops taking commands, finishes those that wait, and closes the file. Later commands are refused as closed.
     pub fn close(&self) {
         self._stop.stop();
@@ -425,8 +434,12 @@ impl Shared {
 
     /// Runs and commits a batch, then answers each of its commands.
     fn commit(&self, mut batch: Vec<Box<dyn Command>>, queued: &mut dyn Iterator<Item = Box<dyn Command>>) {
+        let begun = self.settings.clock.monotonic();
         match self.durable(&mut batch, queued) {
             Ok(committed) => {
+                if committed.payload > 0 {
+                    self.counts.times.note(self.settings.clock.monotonic().since(begun));
+                }
                 self.counts.commands.fetch_add(batch.len() as u64, Ordering::Relaxed);
                 self.counts.payload.fetch_add(committed.payload, Ordering::Relaxed);
                 committed.notices.into_iter().for_each(|notice| self.tell(notice));

@@ -27,10 +27,12 @@ use crate::store::table::TableInfo;
 use crate::store::writer::Store;
 use crate::store::{dead, meta, relog};
 use crate::upstream::batch::{self, Place, signed};
-use crate::upstream::state::Status;
+use crate::upstream::state::{BatchResult, Status};
 
 /// Batches of a lane in flight together: four keep a line of 200 ms round trip full (deps.md).
 const IN_FLIGHT: usize = 4;
+/// Waiting rows of a lane whose length is looked at for a figure.
+const LOOKED_AT: usize = 1000;
 /// How often a box that is up to date shows central that it is there.
 pub const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Rows that one step enters into the log when everything is to be sent anew.
@@ -178,6 +180,7 @@ impl<U: Upstream> Sender<U> {
             return Ok(false);
         }
         let answers = join_all(batches.iter().map(|batch| self.central.apply(batch))).await;
+        answers.iter().for_each(|answer| self.status.sent(result_of(answer.as_ref().err())));
         for (batch, answer) in batches.into_iter().zip(answers) {
             match answer {
                 Ok(_) => self.confirm(lane, &batch).await?,
@@ -198,7 +201,9 @@ impl<U: Upstream> Sender<U> {
             let before = batch.len();
             batch = batch.without(&refused);
             self.store.write(move |tx, now| dead::bury(tx, now, lane, &refused)).await?;
-            match self.central.apply(&batch).await {
+            let answer = self.central.apply(&batch).await;
+            self.status.sent(result_of(answer.as_ref().err()));
+            match answer {
                 Ok(_) => return self.confirm(lane, &batch).await,
                 Err(Error::Refused(more)) if batch.len() < before => refused = more,
                 Err(error) => return Err(error.into()),
@@ -259,6 +264,14 @@ impl<U: Upstream> Sender<U> {
     }
 }
 
+const fn result_of(error: Option<&Error>) -> BatchResult {
+    match error {
+        None => BatchResult::Applied,
+        Some(Error::Refused(_)) => BatchResult::Refused,
+        Some(_) => BatchResult::Failed,
+    }
+}
+
 /// The chain behind an entry of the log, `None` where it is no longer kept.
 fn chain_at(read: &impl Read, lane: Lane, ack: &meta::LaneAck, seq: i64) -> Result<Option<Chain>, Fault> {
     let seq = unsigned(seq);
@@ -287,6 +300,27 @@ pub fn backlog(read: &impl Read) -> Result<u64, Fault> {
         waiting += meta::lane_head(read, lane)?.seq.saturating_sub(meta::lane_ack(read, lane)?.seq);
     }
     Ok(waiting)
+}
+
+/// Bytes of the rows that central has not confirmed, as they lie in the store: the first thousand of each lane are looked at,
+/// and the rest is taken for as long.
+///
+/// # Errors
+/// [`Fault`] where the log or a row cannot be read.
+pub fn backlog_bytes(read: &impl Read) -> Result<u64, Fault> {
+    let mut bytes = 0;
+    for lane in Lane::ALL {
+        let after = meta::lane_ack(read, lane)?.seq;
+        let waiting = meta::lane_head(read, lane)?.seq.saturating_sub(after);
+        let (mut looked_at, mut found) = (0_u64, 0_u64);
+        for entry in crate::store::change::entries_after(read, lane, after, LOOKED_AT)? {
+            let place = [&entry.table.to_be_bytes()[..], &entry.key].concat();
+            looked_at += 1;
+            found += read.raw_get(Space::Rows, &place)?.map_or(0, |row| row.len()) as u64;
+        }
+        bytes += found.saturating_mul(waiting).checked_div(looked_at).unwrap_or(0);
+    }
+    Ok(bytes)
 }
 
 /// The time of the oldest entry that central has not confirmed.

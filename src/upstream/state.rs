@@ -1,5 +1,6 @@
 //! The state of replication, with a name, a reason and advice for every state that is not `live`.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use replication::error::Error;
@@ -60,7 +61,33 @@ pub struct Known {
 
 /// The shared account of [`Known`].
 #[derive(Debug)]
-pub struct Status(Mutex<Known>);
+pub struct Status(Mutex<Known>, [AtomicU64; BatchResult::ALL.len()]);
+
+/// What became of a batch that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchResult {
+    /// Central has it.
+    Applied,
+    /// Central refused rows of it.
+    Refused,
+    /// It was not sent whole, or its answer was lost.
+    Failed,
+}
+
+impl BatchResult {
+    /// Each.
+    pub const ALL: [Self; 3] = [Self::Applied, Self::Refused, Self::Failed];
+
+    /// Its name in figures.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
 
 impl Default for Status {
     fn default() -> Self {
@@ -75,7 +102,7 @@ impl Default for Status {
             clock_skew: None,
             locked_out: false,
         };
-        Self(Mutex::new(known))
+        Self(Mutex::new(known), Default::default())
     }
 }
 
@@ -88,6 +115,18 @@ impl Status {
     #[must_use]
     pub fn known(&self) -> Known {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Batches since the start, by what became of them.
+    #[must_use]
+    pub fn batches(&self) -> [(BatchResult, u64); BatchResult::ALL.len()] {
+        BatchResult::ALL.map(|result| (result, self.1.get(result as usize).map_or(0, |n| n.load(Ordering::Relaxed))))
+    }
+
+    pub(crate) fn sent(&self, result: BatchResult) {
+        if let Some(count) = self.1.get(result as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     fn set(&self, change: impl FnOnce(&mut Known)) {

@@ -91,7 +91,7 @@ pub(crate) const JWT: &str = "what the old services signed their tokens with";
 pub(crate) const S2S: &str = "a service of the owner's own, long enough";
 
 pub(crate) async fn serve(app: &Arc<App>) -> (Http, Server) {
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Arc::new(Metrics::of(app));
     let resources = resources::all(app, &Arc::new(Link::default()), &metrics);
     let caps = Caps { total: 1024, per_address: 512, per_user: 512, ..Caps::of_this_process() };
     let settings = Settings { caps, proxies: app.config.proxies.clone(), ..Settings::default() };

@@ -221,3 +221,33 @@ async fn without_a_sheet_no_backup_is_made_and_a_second_sheet_is_asked_for() {
         assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()), "{}", path.display());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_sent_again_makes_no_second_backup_and_no_second_key() {
+    let whole = start().await;
+    let admin = whole.person(Role::Admin, "root").await;
+    let send = async |path: &str, key: &str| {
+        let call = whole.http.post(path).bearer(&admin.token).idempotency_key(key);
+        call.json(&json!({})).send().await
+    };
+    // given: a key, asked for twice by one request
+    let sheet = format!("{BACKUPS}/recovery-key");
+    assert_eq!(send(&sheet, "key-1").await.status, 201);
+    let again = send(&sheet, "key-1").await;
+    assert_eq!(again.refusal(), (409, "conflict".to_owned()));
+    assert!(again.text().contains("shown once"), "{}", again.text());
+    // when: a backup and its check, each sent twice
+    let (first, second) = (send(BACKUPS, "backup-1").await, send(BACKUPS, "backup-1").await);
+    let name = first.json()["name"].as_str().unwrap().to_owned();
+    let verify = format!("{BACKUPS}/{name}/verify");
+    let (one, other) = (send(&verify, "check-1").await, send(&verify, "check-1").await);
+    // then: there is one, and the answers are the same
+    assert_eq!((first.status, second.status), (201, 201));
+    assert_eq!(second.header("idempotency-replayed"), Some("true"), "{:?}", second.headers);
+    assert_eq!((first.json(), one.json()), (second.json(), other.json()));
+    let list = whole.get(&admin, BACKUPS).await.json();
+    assert_eq!(list["items"].as_array().unwrap().len(), 1, "{list}");
+    // and another request makes another
+    whole.clock.advance(Duration::from_secs(1));
+    assert_ne!(send(BACKUPS, "backup-2").await.json()["name"], name.as_str());
+}

@@ -15,6 +15,8 @@ async fn served() -> String {
     let whole = start().await;
     let admin = whole.person(Role::Admin, "root").await;
     whole.login("root", &PASSWORD.to_uppercase()).await;
+    let confirm = serde_json::json!({"now": "2026-11-22T10:00:00Z", "reason": "compared with the radio"});
+    assert_eq!(whole.post(&admin, "/api/v1/admin/clock/confirm", &confirm).await.status, 200);
     let answer = whole.get(&admin, "/metrics").await;
     assert_eq!(answer.status, 200);
     answer.text().to_owned()
@@ -63,6 +65,15 @@ async fn dashboard_and_alerts_ask_for_what_a_box_serves() {
         let missing: Vec<_> = asked.difference(&there).collect();
         assert!(missing.is_empty(), "{file} asks for {missing:?}, which no box serves");
     }
+    for name in [
+        "whotbox_store_commit_duration_seconds_bucket",
+        "whotbox_replication_backlog_bytes",
+        "whotbox_replication_batches_total",
+        "whotbox_audit_events_total",
+    ] {
+        assert!(there.contains(name), "{name} is missing:\n{text}");
+    }
+    assert!(text.contains("whotbox_audit_events_total{action=\"clock_confirmed\"} 1"), "{text}");
     assert!(text.contains("whotbox_login_attempts_total{result=\"refused\"} 1"), "{text}");
     assert!(!there.contains("whotbox_no_such_figure"));
 }
