@@ -2,7 +2,8 @@
 //!
 //! A handler authenticates as on any route and ends in [`accept`]; what it passes in runs with a [`Session`] until
 //! the socket is over. Reading, writing, pings, bounds and close codes are done here. The upgrade is our own, with
-//! 4 KiB buffers: warp's filter holds 134 KiB per idle socket. Must not know a message's meaning.
+//! small buffers: warp's filter holds 134 KiB per idle socket, ours under 9 (docs/decisions/0028-sockets-and-peers.md).
+//! Must not know a message's meaning.
 //!
 //! ```text
 //!   client ──frames──▶ reader ──checked JSON──▶ Session::recv
