@@ -34,7 +34,7 @@ use crate::store::{backups, chosen, meta};
 
 /// The store's file within the data folder.
 pub const STORE_FILE: &str = "box.redb";
-/// Stands in the data folder while a restore is under way: what is there is no box yet.
+/// Stands in the data folder while a restore or a rebuild is under way: what is there is no box yet.
 pub const RESTORING_FILE: &str = "restore.unfinished";
 
 /// A running box.
@@ -92,8 +92,8 @@ pub enum StartError {
     /// The chat's key file cannot be used.
     #[error("the chat's key file cannot be used: {0}")]
     Keys(#[from] chat::seal::file::KeyFileError),
-    /// A restore was cut off in this folder.
-    #[error("a restore was cut off in this folder: run it again")]
+    /// A restore or a rebuild was cut off in this folder.
+    #[error("a restore or a rebuild was cut off in this folder: run it again")]
     HalfRestored,
     /// The master key is not the one that this box's data was made with.
     #[error("the master key is not this box's: restore the right master.key; nothing was changed")]

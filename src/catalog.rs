@@ -9,7 +9,7 @@ use crate::store::fault::Fault;
 use crate::store::meta::LAYOUT;
 use crate::store::read::{Range, Read, Space};
 use crate::store::table::TableInfo;
-use crate::store::{answers, backups, change, chosen, compared, dead, meta, once};
+use crate::store::{answers, backups, change, chosen, compared, dead, form, meta, once, rebuild};
 
 /// Every table, in the order of their numbers.
 #[must_use]
@@ -25,6 +25,8 @@ pub fn tables() -> Vec<TableInfo> {
         TableInfo::of::<compared::Verification>(),
         TableInfo::of::<backups::Restored>(),
         TableInfo::of::<backups::BackupRun>(),
+        TableInfo::of::<rebuild::Rebuilding>(),
+        TableInfo::of::<form::Form>(),
         TableInfo::of::<answers::Answer>(),
         TableInfo::of::<answers::Longer>(),
         TableInfo::of::<chosen::Chosen>(),

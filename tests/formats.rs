@@ -9,6 +9,7 @@ use replication::row::Table;
 use replication::settings::Settings;
 use whotbox::catalog;
 use whotbox::upstream::custody::BUCKET_KEYS;
+use whotbox::upstream::escrow::RECOVERY_KEYS;
 
 use crate::support::postgres::Postgres;
 
@@ -35,7 +36,7 @@ fn described() -> Vec<&'static Table> {
     let logged = catalog::tables();
     let logged = logged.iter().filter_map(|info| info.upstream.map(|upstream| upstream.table));
     // And what is filled past the log.
-    logged.chain([&BUCKET_KEYS]).collect()
+    logged.chain([&BUCKET_KEYS, &RECOVERY_KEYS]).collect()
 }
 
 #[tokio::test]

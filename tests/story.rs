@@ -9,6 +9,7 @@ mod link;
 pub(crate) mod match_play;
 mod mixed;
 mod orders;
+mod rebuild;
 mod recorded;
 mod refresh;
 pub(crate) mod secrecy;

@@ -45,8 +45,11 @@ async fn attempt(
     table: &'static Table,
     rows: &[Row],
 ) -> Result<Option<String>, tokio_postgres::Error> {
-    let steps =
-        vec![Start::Command("savepoint attempt"), Start::Call(put(table, rows)), Start::Command("release attempt")];
+    let steps = vec![
+        Start::Command("savepoint attempt"),
+        Start::Call(put(table, rows, session.central)),
+        Start::Command("release attempt"),
+    ];
     match run(session, steps).await {
         Ok(()) => Ok(None),
         Err(error) if refuses_data(&error) => {

@@ -9,8 +9,9 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::HAS_RECORDS;
 use crate::json;
-use crate::row::{Row, Table, Value};
+use crate::row::{RECORD, Row, Table, Value};
 
 /// A digest.
 pub type Digest = [u8; 32];
@@ -33,6 +34,14 @@ impl Digester {
             table.columns.iter().enumerate().map(|(place, column)| (column.name, place)).collect();
         columns.sort_unstable();
         Self { columns }
+    }
+
+    /// The same, as a central of this schema sees them: one that is older than records has none.
+    #[must_use]
+    pub fn at(table: &Table, schema: i64) -> Self {
+        let mut digester = Self::new(table);
+        digester.columns.retain(|(name, _place)| schema >= HAS_RECORDS || *name != RECORD);
+        digester
     }
 
     /// The digest of a row.

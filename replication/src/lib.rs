@@ -46,6 +46,7 @@ pub mod foreign;
 mod json;
 pub mod memory;
 pub mod postgres;
+pub mod reader;
 pub mod row;
 mod session;
 pub mod settings;
@@ -53,4 +54,7 @@ pub mod upstream;
 mod work;
 
 /// The schema version of this program: the number of its last migration.
-pub const SCHEMA: i64 = 9;
+pub const SCHEMA: i64 = 10;
+
+/// From this schema on central keeps whole records, and compares them.
+pub const HAS_RECORDS: i64 = 10;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
+use crate::SCHEMA;
 use crate::digest::{self, Digester};
 use crate::error::Error;
 use crate::row::{Batch, Cursor, Lane, Refusal, Row, Slice, Table, Value};
@@ -207,6 +208,10 @@ impl Upstream for Memory {
         state.clock += 1;
         let epoch = state.cursor(self.box_id, Lane::Bulk)?.epoch;
         Ok(Greeting { box_id: self.box_id, epoch, clock: state.clock })
+    }
+
+    async fn schema(&self) -> Result<i64, Error> {
+        Ok(SCHEMA)
     }
 
     async fn cursor(&self, lane: Lane) -> Result<Cursor, Error> {

@@ -126,7 +126,7 @@ impl Postgres {
     async fn launch<'a>(&self, work: Work<'a>) -> Result<(Arc<Session>, Answers<'a>), Error> {
         let mut open = self.session.lock().await;
         let session = self.ensure(&mut open).await?;
-        let calls = work.calls();
+        let calls = work.calls(session.central);
         let texts: Vec<String> = calls.iter().map(|(text, _params)| text.clone()).collect();
         let prepared = self.in_time(Moment::Before, session.prepare(&texts)).await;
         let prepared = prepared.and_then(|done| done.map_err(|error| sort(&error, Moment::Before)));
@@ -165,7 +165,8 @@ impl Postgres {
     /// The rows that central will not hold, or nothing if the lane has moved meanwhile. The search takes many round trips in one transaction, so it
     /// has a connection of its own: on the shared one, others' statements would run inside that transaction.
     async fn find_refused(&self, work: Work<'_>) -> Result<Option<Vec<Refusal>>, Error> {
-        let session = Session::open(&self.settings).await?;
+        let mut session = Session::open(&self.settings).await?;
+        session.central = self.session().await?.central;
         match culprit::find(&session, work).await {
             Ok(refused) => Ok(Some(refused)),
             Err(error) if stands_elsewhere(&error) => Ok(None),
@@ -247,6 +248,10 @@ impl Upstream for Postgres {
             Ok(Greeting { box_id: row.try_get(0)?, epoch: row.try_get(1)?, clock: row.try_get::<_, Micros>(2)?.0 })
         })
         .await
+    }
+
+    async fn schema(&self) -> Result<i64, Error> {
+        Ok(self.session().await?.central)
     }
 
     async fn cursor(&self, lane: Lane) -> Result<Cursor, Error> {

@@ -120,7 +120,16 @@ pub struct Table {
     pub columns: &'static [Column],
 }
 
+/// The column of what a box keeps of a row besides, always the last one of its table.
+pub const RECORD: &str = "record";
+
 impl Table {
+    /// Whether its rows carry a [`RECORD`].
+    #[must_use]
+    pub fn has_records(&self) -> bool {
+        self.columns.last().is_some_and(|column| column.name == RECORD)
+    }
+
     /// `schema.table`, for messages.
     #[must_use]
     pub fn full_name(&self) -> String {

@@ -129,6 +129,12 @@ pub trait Upstream: Send + Sync {
     /// Whatever keeps us from talking; nothing of the box's data is touched.
     fn contact(&self, report: &Report) -> impl Future<Output = Result<Greeting, Error>> + Send;
 
+    /// The version of central's schema.
+    ///
+    /// # Errors
+    /// Whatever keeps us from talking.
+    fn schema(&self) -> impl Future<Output = Result<i64, Error>> + Send;
+
     /// Where a lane stands, once nothing in flight can still move it.
     ///
     /// # Errors

@@ -2,9 +2,10 @@
 //!
 //! Must not know a connection. The functions called here are written by `schemas/postgres/0001_replication.sql`.
 
+use crate::HAS_RECORDS;
 use crate::encode::{self, Param};
 use crate::error::Error;
-use crate::row::{Batch, Refusal, Row, Slice, Table, check_id};
+use crate::row::{Batch, Column, RECORD, Refusal, Row, Slice, Table, check_id};
 use crate::upstream::MAX_BATCH_BYTES;
 
 /// A statement's text and its parameters.
@@ -93,11 +94,11 @@ impl<'a> Work<'a> {
         if refused.is_empty() { Ok(()) } else { Err(Error::Refused(refused)) }
     }
 
-    /// Everything between BEGIN and COMMIT, in order.
-    pub(crate) fn calls(self) -> Vec<Call<'a>> {
+    /// Everything between BEGIN and COMMIT, in order, as a central of this schema takes it.
+    pub(crate) fn calls(self, central: i64) -> Vec<Call<'a>> {
         let mut calls = vec![self.opening()];
         calls.extend(self.removals());
-        calls.extend(self.puts().into_iter().map(|(table, rows)| put(table, rows)));
+        calls.extend(self.puts().into_iter().map(|(table, rows)| put(table, rows, central)));
         calls.extend(self.closing());
         calls
     }
@@ -115,10 +116,12 @@ fn check_delete(table: &Table, id: &str) -> Result<(), String> {
 }
 
 /// Upserts rows of one table. Columns go by name, so their order upstream does not matter and a newer central may know more of them.
-pub(crate) fn put<'a>(table: &'static Table, rows: &'a [Row]) -> Call<'a> {
+/// One that is older than records gets none.
+pub(crate) fn put<'a>(table: &'static Table, rows: &'a [Row], central: i64) -> Call<'a> {
     let mut arguments = String::from("ids => $1");
     let mut params = vec![encode::ids(rows)];
-    for (index, column) in table.columns.iter().enumerate() {
+    let known = |column: &Column| central >= HAS_RECORDS || column.name != RECORD;
+    for (index, column) in table.columns.iter().enumerate().filter(|(_index, column)| known(column)) {
         arguments.push_str(&format!(", \"{}\" => ${}", column.name, index + 2));
         params.push(encode::column(column.ty, rows, index));
     }

@@ -183,9 +183,27 @@ impl Job {
             chat: self.chat_keys.as_ref().map(|bytes| STANDARD.encode(bytes)),
             login: fs::read_to_string(self.app.config.data_dir.join(LOGIN_FILE)).ok(),
         };
-        let plain = Secret::new(serde_json::to_vec(&keys).map_err(std::io::Error::other)?);
+        keys.seal(&self.to)
+    }
+}
+
+impl SealedKeys {
+    /// The master key and the service token alone: what central keeps for the day on which the box is lost.
+    #[must_use]
+    pub fn of_secrets(app: &App) -> Self {
+        let secrets = &app.secrets;
+        let (master, s2s) = (STANDARD.encode(secrets.master.expose()), Some(secrets.s2s.expose().clone()));
+        Self { master, s2s, chat: None, login: None }
+    }
+
+    /// Sealed to a recovery key.
+    ///
+    /// # Errors
+    /// [`Error::Seal`].
+    pub fn seal(&self, to: &RecoveryPublic) -> Result<Vec<u8>, Error> {
+        let plain = Secret::new(serde_json::to_vec(self).map_err(std::io::Error::other)?);
         let mut out = Vec::new();
-        let mut sealer = recovery::seal(&[&self.to], &mut out)?;
+        let mut sealer = recovery::seal(&[to], &mut out)?;
         sealer.write_all(plain.expose())?;
         sealer.finish()?;
         Ok(out)

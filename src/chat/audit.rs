@@ -66,6 +66,23 @@ impl Action {
             Self::SettingChanged => "setting_changed",
         }
     }
+
+    /// The action of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [
+            Self::Review,
+            Self::HoldPlaced,
+            Self::HoldReleased,
+            Self::Export,
+            Self::ReviewRefused,
+            Self::Reported,
+            Self::ReleaseRequested,
+            Self::ReleaseWithdrawn,
+            Self::ClockConfirmed,
+        ];
+        all.into_iter().find(|action| action.name() == name)
+    }
 }
 
 /// What kind of reason there was. The order of the variants is part of the file.

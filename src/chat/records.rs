@@ -5,6 +5,7 @@
 
 use replication::row::{Lane, Table, Type, Value};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::base::id::{AuditId, ConversationId, MessageId, UserId};
 use crate::base::text::Reason;
@@ -13,11 +14,14 @@ use crate::chat::audit::{Action, Code};
 use crate::chat::scope::Scope;
 use crate::chat::seal::bucket::BucketId;
 use crate::chat::seal::{CopyKind, Sealed};
-use crate::store::columns::{bytes, bytes_or_null, column, nullable, number, text, text_or_null, time, time_or_null};
+use crate::store::columns::{
+    RECORD, bytes, bytes_or_null, column, nullable, number, text, text_or_null, time, time_or_null,
+};
 use crate::store::fault::Fault;
 use crate::store::index::{Index, Indexes};
 use crate::store::key::Key;
-use crate::store::record::{Record, TableId, Upstream, decode_body};
+use crate::store::record::{Record, TableId, Upstream, bytes_of, decode_body};
+use crate::store::values::Values;
 
 pub(in crate::chat) mod holds;
 
@@ -115,6 +119,7 @@ static CONVERSATIONS: Table = Table {
         column("last_seq", Type::BigInt),
         nullable("last_message_at", Type::Time),
         column("created_at", Type::Time),
+        RECORD,
     ],
 };
 
@@ -277,6 +282,55 @@ impl Record for Message {
             time_or_null(self.vanished_at),
         ]
     }
+
+    /// Only what no column says, and that is nothing for nearly every message: its two copies would travel twice.
+    fn upstream_record(&self, _stored: &[u8]) -> Result<Value, Fault> {
+        let rest = (self.dated, self.doomed_at, self.parked);
+        if rest == (true, None, false) { Ok(Value::Null) } else { Ok(Value::Bytes(bytes_of(Self::TABLE, &rest)?)) }
+    }
+
+    fn of_upstream(id: &str, values: &[Value]) -> Result<Self, Fault> {
+        let mut of = Values::of(Self::TABLE, values);
+        let id = id.parse().map_err(|_| of.wrong())?;
+        let (conversation_id, seq, sender_id) = (of.text()?, of.number()?, of.text()?);
+        let client_digest = of.fixed_or_null()?;
+        let mut copy = || match (of.text_or_null::<Uuid>()?, of.bytes_or_null()?) {
+            (Some(bucket), Some(sealed)) => {
+                Ok(Some(StoredCopy { bucket: bucket.into_bytes(), sealed: sealed.to_vec() }))
+            }
+            (None, None) => Ok(None),
+            _ => Err(of.wrong()),
+        };
+        let (participants, archive) = (copy()?, copy()?);
+        let (created_at, expires_at) = (of.time()?, of.time()?);
+        let (delivered_by, read_by) = (of.list()?, of.list()?);
+        let (delivered_at, read_at) = (of.time_or_null()?, of.time_or_null()?);
+        let (deleted_for, vanished_at) = (of.list()?, of.time_or_null()?);
+        let (dated, doomed_at, parked) = match of.bytes_or_null()? {
+            Some(rest) => decode_body(Self::TABLE, rest)?,
+            None => (true, None, false),
+        };
+        Ok(Self {
+            id,
+            conversation_id,
+            seq,
+            sender_id,
+            client_digest,
+            participants,
+            archive,
+            created_at,
+            dated,
+            expires_at,
+            delivered_by,
+            read_by,
+            delivered_at,
+            read_at,
+            deleted_for,
+            vanished_at,
+            doomed_at,
+            parked,
+        })
+    }
 }
 
 static MESSAGES: Table = Table {
@@ -300,6 +354,7 @@ static MESSAGES: Table = Table {
         nullable("read_at", Type::Time),
         column("deleted_for", Type::Json),
         nullable("vanished_at", Type::Time),
+        RECORD,
     ],
 };
 
@@ -399,6 +454,19 @@ impl Record for Audit {
             bytes(self.hash),
             text_or_null(self.subject.map(|subject| subject.text())),
         ]
+    }
+
+    /// From its columns: what is only ever added to is not given another one.
+    fn of_upstream(id: &str, values: &[Value]) -> Result<Self, Fault> {
+        let mut of = Values::of(Self::TABLE, values);
+        let id = id.parse().map_err(|_| of.wrong())?;
+        let (seq, conversation_id, moderator_id) = (of.number()?, of.text_or_null()?, of.text()?);
+        let action = Action::named(&of.text::<String>()?).ok_or_else(|| of.wrong())?;
+        let code = Code::named(&of.text::<String>()?).ok_or_else(|| of.wrong())?;
+        let (reason, at, prev_hash, hash) = (of.text()?, of.time()?, of.fixed()?, of.fixed()?);
+        let subject = of.text_or_null::<String>()?;
+        let subject = subject.map(|text| Scope::of_text(&text).ok_or_else(|| of.wrong())).transpose()?;
+        Ok(Self { id, seq, conversation_id, subject, moderator_id, action, code, reason, at, prev_hash, hash })
     }
 }
 

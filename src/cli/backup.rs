@@ -206,7 +206,7 @@ async fn sheet(config: &Config, html: Option<&Path>, replace: bool) -> Result<()
     }
 }
 
-fn read_key(path: &Path) -> Result<RecoveryKey, Failure> {
+pub(in crate::cli) fn read_key(path: &Path) -> Result<RecoveryKey, Failure> {
     let text =
         if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
     let text = text.map_err(|error| {

@@ -124,6 +124,26 @@ pub enum SyncCommand {
         #[command(flatten)]
         output: Output,
     },
+    /// Make a lost box anew in an empty data folder, from what central has and the recovery key of its sheet. Cut off, it goes on.
+    Rebuild {
+        /// The box, as `upstream status --admin-url …` lists it.
+        box_id: uuid::Uuid,
+        /// A file with the recovery key of the sheet; spaces and line breaks do not matter. `-` reads standard input.
+        #[arg(long, value_name = "FILE")]
+        recovery_key_file: PathBuf,
+        /// The old box will never run again, although central has heard of it a moment ago.
+        #[arg(long)]
+        adopt: bool,
+        /// Only say what there is to rebuild from.
+        #[arg(long)]
+        dry_run: bool,
+        /// Central.
+        #[command(flatten)]
+        central: CentralArgs,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
     /// List the rows that central refuses, or send them again.
     DeadLetters {
         /// Send them again, all or the one that is named.

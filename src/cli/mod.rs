@@ -13,6 +13,7 @@ pub mod flags;
 pub mod logs;
 pub mod manual;
 pub mod moving;
+mod rebuild;
 pub mod replay;
 pub mod serve;
 pub mod socket;
@@ -138,7 +139,7 @@ fn open_with(config: Config, old: OldVariables) -> Result<Arc<App>, Failure> {
         let hint = match &error {
             StartError::Store(_) => "Is another whotbox running on this data folder? Otherwise look after its disk.",
             StartError::Unfit(_) => "Nothing was changed. Install the newer version, or restore a backup.",
-            StartError::HalfRestored => "Run the same whotbox backup restore again.",
+            StartError::HalfRestored => "Run the same whotbox backup restore or whotbox sync rebuild again.",
             StartError::Config(_) | StartError::Folder { .. } | StartError::WrongKey | StartError::Keys(_) => {
                 "Mend what is named and start again."
             }
@@ -202,6 +203,12 @@ async fn about_chat(config: &Config, what: ChatRequest, output: &Output) -> Resu
 
 async fn about_sync(config: &Config, command: SyncCommand) -> Result<(), Failure> {
     let (what, output) = match command {
+        SyncCommand::Rebuild { box_id, recovery_key_file, adopt, dry_run, central, output } => {
+            let url = admin_url(&central)?;
+            let order =
+                rebuild::Order { box_id, key_file: &recovery_key_file, adopt, dry_run, url: &url, output: &output };
+            return rebuild::run(config, order).await;
+        }
         SyncCommand::Verify(output) => (SyncRequest::Verify, output),
         SyncCommand::Repair { dry_run, output } => (SyncRequest::Repair { dry_run }, output),
         SyncCommand::DeadLetters { redrive: false, output, .. } => (SyncRequest::DeadLetters, output),

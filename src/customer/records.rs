@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::id::{InviteId, RelationshipId, UserId};
 use crate::base::text::{Alias, Username};
 use crate::base::time::Timestamp;
-use crate::store::columns::{bytes, column, nullable, text, text_or_null, time, time_or_null};
+use crate::store::columns::{RECORD, bytes, column, nullable, text, text_or_null, time, time_or_null};
 use crate::store::index::{Index, Indexes};
 use crate::store::key::Key;
 use crate::store::record::{Record, TableId, Upstream};
@@ -99,6 +99,7 @@ static INVITES: Table = Table {
         nullable("redeemed_at", Type::Time),
         nullable("revoked_at", Type::Time),
         column("created_at", Type::Time),
+        RECORD,
     ],
 };
 
@@ -165,6 +166,7 @@ static RELATIONSHIPS: Table = Table {
         column("status", Type::Text),
         column("created_at", Type::Time),
         nullable("ended_at", Type::Time),
+        RECORD,
     ],
 };
 

@@ -12,12 +12,13 @@ use crate::base::id::{GameId, GameInviteId, RawId, SessionId, UserId};
 use crate::base::text::Username;
 use crate::base::time::Timestamp;
 use crate::store::columns::{
-    bytes, bytes_or_null, column, nullable, number, number_or_null, text, text_or_null, time, time_or_null,
+    RECORD, bytes, bytes_or_null, column, nullable, number, number_or_null, text, text_or_null, time, time_or_null,
 };
 use crate::store::fault::Fault;
 use crate::store::index::{Index, Indexes};
 use crate::store::key::Key;
-use crate::store::record::{Record, TableId, Upstream, bytes_of, decode_body};
+use crate::store::record::{Record, TableId, Upstream, bytes_of, decode_body, encode};
+use crate::store::values::Values;
 use crate::whot::card::{Card, Shape};
 use crate::whot::options::{Options, StoredOptions};
 use crate::whot::state::{EndReason, Phase};
@@ -146,6 +147,7 @@ static INVITES: Table = Table {
         column("expires_at", Type::Time),
         column("created_at", Type::Time),
         nullable("answered_at", Type::Time),
+        RECORD,
     ],
 };
 
@@ -340,6 +342,29 @@ impl Record for Session {
             time_or_null(self.ended_at),
         ]
     }
+
+    /// The reconnect tokens alone: board and log travel as `state`.
+    fn upstream_record(&self, _stored: &[u8]) -> Result<Value, Fault> {
+        Ok(Value::Bytes(bytes_of(Self::TABLE, &self.reconnect)?))
+    }
+
+    fn of_upstream(id: &str, values: &[Value]) -> Result<Self, Fault> {
+        let mut of = Values::of(Self::TABLE, values);
+        let id = id.parse().map_err(|_| of.wrong())?;
+        let (zero, one) = (of.text_or_null()?, of.text_or_null()?);
+        let (zero_name, one_name) = (of.text()?, of.text()?);
+        let level = of.text_or_null::<String>()?;
+        let bot_level = level.map(|level| BotLevel::named(&level).ok_or_else(|| of.wrong())).transpose()?;
+        // From options to end_reason all follows from the board.
+        of.skip(15);
+        let void = of.bool()?;
+        let (board, log) = decode_body(Self::TABLE, of.bytes_or_null()?.unwrap_or_default())?;
+        of.skip(2);
+        let (created_at, updated_at, ended_at) = (of.time()?, of.time()?, of.time_or_null()?);
+        let reconnect = decode_body(Self::TABLE, of.bytes_or_null()?.unwrap_or_default())?;
+        let seats = [Seated { user_id: zero, username: zero_name }, Seated { user_id: one, username: one_name }];
+        Ok(Self { id, seats, bot_level, board, log, reconnect, void, created_at, updated_at, ended_at })
+    }
 }
 
 impl Session {
@@ -411,6 +436,7 @@ static SESSIONS: Table = Table {
         column("created_at", Type::Time),
         column("updated_at", Type::Time),
         nullable("ended_at", Type::Time),
+        RECORD,
     ],
 };
 
@@ -495,6 +521,14 @@ impl Record for Round {
             time_or_null(self.ended_at),
         ]
     }
+
+    /// Without what the deck follows from, until that is revealed.
+    fn upstream_record(&self, stored: &[u8]) -> Result<Value, Fault> {
+        match self.server_seed {
+            ServerSeed::Open(_) => Ok(Value::Bytes(stored.to_vec())),
+            ServerSeed::Sealed(_) => Ok(Value::Bytes(encode(&Self { seed: None, ..self.clone() })?)),
+        }
+    }
 }
 
 /// `actions` is three bytes for each action: the actor (0, 1, or 2 for the server) and the code of rules 12.3, low byte first.
@@ -516,6 +550,7 @@ static ROUNDS: Table = Table {
         nullable("result", Type::Json),
         nullable("started_at", Type::Time),
         nullable("ended_at", Type::Time),
+        RECORD,
     ],
 };
 
@@ -616,6 +651,7 @@ static PAIRS: Table = Table {
         column("points1", Type::BigInt),
         column("last_game_id", Type::Text),
         column("last_ended_at", Type::Time),
+        RECORD,
     ],
 };
 

@@ -104,7 +104,7 @@ pub enum Period {
 
 impl Period {
     /// Its number in keys: weeks from 1970 on, from 1; 0 is all time.
-    fn number(self, now: Timestamp) -> u32 {
+    pub(in crate::game) fn number(self, now: Timestamp) -> u32 {
         match self {
             Self::All => 0,
             Self::Week => u32::try_from(now.plus(TO_MONDAY).seconds().div_euclid(WEEK)).unwrap_or(0).saturating_add(1),

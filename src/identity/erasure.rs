@@ -27,7 +27,7 @@ use crate::identity::records::{ATTEMPT_BY_USER, Attempt, OTP_BY_USER, Otp, Revok
 use crate::identity::service::Service;
 use crate::identity::sessions;
 use crate::identity::users::{self, Role, Status};
-use crate::store::columns::{column, nullable, text, time, time_or_null};
+use crate::store::columns::{RECORD, column, nullable, text, time, time_or_null};
 use crate::store::fault::Fault;
 use crate::store::index::{Index, Indexes};
 use crate::store::key::Key;
@@ -95,8 +95,17 @@ static ERASURES: Table = Table {
         nullable("held_at", Type::Time),
         nullable("wiped_at", Type::Time),
         nullable("finished_at", Type::Time),
+        RECORD,
     ],
 };
+
+/// Whether an account was wiped: its name must not come up anew.
+///
+/// # Errors
+/// [`Fault`] where it cannot be read.
+pub fn is_wiped(read: &(impl Read + ?Sized), user: UserId) -> Result<bool, Fault> {
+    Ok(read.get::<Erasure>(&Key::of(user))?.is_some_and(|erasure| erasure.wiped_at.is_some()))
+}
 
 impl Service {
     /// Closes the caller's account for good and notes that it is to be erased. The password is asked for, so that a

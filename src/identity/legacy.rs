@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::id::{LegacyId, UserId};
 use crate::base::time::Timestamp;
-use crate::store::columns::{column, nullable, number_or_null, text_or_null, time_or_null};
+use crate::store::columns::{RECORD, column, nullable, number_or_null, text_or_null, time_or_null};
 use crate::store::fault::Fault;
 use crate::store::key::Key;
 use crate::store::page::{Listed, Page};
@@ -248,6 +248,7 @@ macro_rules! legacy_table {
                 $(nullable(stringify!($column), Type::$ty),)*
                 nullable("created_at", Type::Time),
                 column("extra", Type::Json),
+                RECORD,
             ],
         };
     };

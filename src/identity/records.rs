@@ -10,7 +10,9 @@ use crate::base::text::{Alias, Username};
 use crate::base::time::Timestamp;
 use crate::identity::otp::OtpPurpose;
 use crate::identity::users::{AccountType, Role, Status};
-use crate::store::columns::{bytes, bytes_or_null, column, nullable, number, text, text_or_null, time, time_or_null};
+use crate::store::columns::{
+    RECORD, bytes, bytes_or_null, column, nullable, number, text, text_or_null, time, time_or_null,
+};
 use crate::store::index::{Index, Indexes};
 use crate::store::key::Key;
 use crate::store::record::{Record, TableId, Upstream};
@@ -94,6 +96,7 @@ static USERS: Table = Table {
         column("password_hash", Type::Text),
         column("created_at", Type::Time),
         column("updated_at", Type::Time),
+        RECORD,
     ],
 };
 
@@ -207,6 +210,7 @@ static REFRESH_TOKENS: Table = Table {
         column("idle_expires_at", Type::Time),
         nullable("revoked_at", Type::Time),
         nullable("revoke_reason", Type::Text),
+        RECORD,
     ],
 };
 
@@ -285,6 +289,7 @@ static USER_LOGIN_ATTEMPTS: Table = Table {
         column("outcome", Type::Text),
         nullable("address", Type::Text),
         column("at", Type::Time),
+        RECORD,
     ],
 };
 
@@ -364,6 +369,7 @@ static USER_OTPS: Table = Table {
         column("created_at", Type::Time),
         column("expires_at", Type::Time),
         nullable("used_at", Type::Time),
+        RECORD,
     ],
 };
 

@@ -1,4 +1,5 @@
-//! Custody as a job: while central answers, it has the chat's keys as they are, and the audit trail is compared.
+//! Custody as a job: while central answers, it has the chat's keys as they are and the master key sealed to the owner's sheet, and the
+//! audit trail is compared.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::jobs::{Job, Next};
 use crate::upstream::Link;
 use crate::upstream::custody::Custody;
 use crate::upstream::enrol;
+use crate::upstream::escrow::Escrow;
 use crate::upstream::sender::HEARTBEAT;
 use crate::upstream::state::State;
 
@@ -22,13 +24,14 @@ pub struct Custodian {
     app: Arc<App>,
     link: Arc<Link>,
     custody: Option<Custody<Postgres>>,
+    escrow: Escrow,
 }
 
 impl Custodian {
     /// A job that has not looked for a login yet.
     #[must_use]
-    pub const fn new(app: Arc<App>, link: Arc<Link>) -> Self {
-        Self { app, link, custody: None }
+    pub fn new(app: Arc<App>, link: Arc<Link>) -> Self {
+        Self { app, link, custody: None, escrow: Escrow::default() }
     }
 
     fn open(&self) -> Option<Custody<Postgres>> {
@@ -50,7 +53,11 @@ impl Job for Custodian {
             self.custody = self.open();
         }
         let Some(custody) = &mut self.custody else { return Next::After(LOOK) };
-        match custody.step().await {
+        let stepped = match custody.step().await {
+            Ok(()) => self.escrow.step(&self.app, custody.central()).await,
+            Err(error) => Err(error),
+        };
+        match stepped {
             Ok(()) => Next::Commit(HEARTBEAT),
             Err(error) => {
                 tracing::warn!(%error, "central does not have the chat's keys as they are; it is tried again");

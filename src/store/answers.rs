@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use replication::row::{Lane, Table, Type, Value};
 
 use crate::base::time::Timestamp;
-use crate::store::columns::{column, nullable, number, text, text_or_null, time};
+use crate::store::columns::{RECORD, column, nullable, number, text, text_or_null, time};
 use crate::store::fault::Fault;
 use crate::store::key::Key;
 use crate::store::page::Page;
@@ -24,6 +24,7 @@ static ANSWERS: Table = Table {
         column("outcome", Type::Text),
         nullable("detail", Type::Text),
         column("at", Type::Time),
+        RECORD,
     ],
 };
 

@@ -20,6 +20,9 @@ pub const fn nullable(name: &'static str, ty: Type) -> Column {
     Column { name, ty, nullable: true }
 }
 
+/// The last column of most tables: what the box keeps of a row besides (`Record::upstream_record`).
+pub const RECORD: Column = nullable(replication::row::RECORD, Type::Bytes);
+
 /// A text, or an id in its text form.
 #[must_use]
 pub fn text(value: impl Display) -> Value {

@@ -9,7 +9,7 @@ use replication::row::{Lane, Table, Type, Value};
 
 use crate::base::id::RawId;
 use crate::base::time::Timestamp;
-use crate::store::columns::{column, number, text, time};
+use crate::store::columns::{RECORD, column, number, text, time};
 use crate::store::fault::Fault;
 use crate::store::key::Key;
 use crate::store::page::Page;
@@ -36,6 +36,7 @@ static VERIFICATIONS: Table = Table {
         column("unsettled", Type::BigInt),
         column("dead_letters", Type::BigInt),
         column("differences", Type::Json),
+        RECORD,
     ],
 };
 

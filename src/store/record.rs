@@ -95,9 +95,29 @@ pub trait Record: Serialize + DeserializeOwned + Send + 'static {
         id.match_indices([':', '.']).filter_map(at).max_by_key(|(uuids, _)| *uuids).map(|(_, key)| key)
     }
 
-    /// The values of the upstream table's columns, in their order.
+    /// The values of the upstream table's columns, in their order; without the column `record`.
     fn upstream_row(&self) -> Vec<Value> {
         Vec::new()
+    }
+
+    /// What the column `record` carries, where the table has one: the row as it is stored, unless a record knows less that does.
+    ///
+    /// # Errors
+    /// [`Fault`] where it cannot be encoded.
+    fn upstream_record(&self, stored: &[u8]) -> Result<Value, Fault> {
+        Ok(Value::Bytes(stored.to_vec()))
+    }
+
+    /// The record of a row upstream, the column `record` among its values.
+    ///
+    /// # Errors
+    /// [`Fault::Corrupt`] for a row that is none of a box.
+    fn of_upstream(id: &str, values: &[Value]) -> Result<Self, Fault> {
+        let key = Self::upstream_key(id).ok_or_else(|| corrupt(Self::TABLE, "the id upstream is none of a box"))?;
+        match values.last() {
+            Some(Value::Bytes(stored)) => decode(&key, stored),
+            _ => Err(corrupt(Self::TABLE, "the row upstream has no record")),
+        }
     }
 }
 

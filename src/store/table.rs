@@ -4,9 +4,13 @@ use replication::row::Value;
 
 use crate::store::fault::Fault;
 use crate::store::record::{Record, TableId, Upstream, decode};
+use crate::store::tx::Tx;
 
 /// A row as it goes upstream: its id and its values.
 pub type UpstreamRow = (String, Vec<Value>);
+
+/// Writes a row from its id and values upstream.
+pub type Rebuild = fn(&mut Tx<'_>, &str, &[Value]) -> Result<(), Fault>;
 
 /// What can be done with a table's rows without knowing them.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +27,8 @@ pub struct TableInfo {
     pub upstream_key: fn(&str) -> Option<Vec<u8>>,
     /// The upstream form of a stored row.
     pub upstream_row: fn(&[u8], &[u8]) -> Result<UpstreamRow, Fault>,
+    /// Writes the row of an upstream form: how a box is rebuilt.
+    pub rebuild: Rebuild,
     /// Whether a stored row can be read.
     pub check: fn(&[u8], &[u8]) -> Result<(), Fault>,
 }
@@ -38,6 +44,7 @@ impl TableInfo {
             upstream_id: R::upstream_id,
             upstream_key: R::upstream_key,
             upstream_row: upstream_row::<R>,
+            rebuild: |tx, id, values| tx.put(&R::of_upstream(id, values)?),
             check: |key, stored| decode::<R>(key, stored).map(drop),
         }
     }
@@ -45,5 +52,10 @@ impl TableInfo {
 
 fn upstream_row<R: Record>(key: &[u8], stored: &[u8]) -> Result<UpstreamRow, Fault> {
     let id = R::upstream_id(key).ok_or(Fault::Corrupt { table: R::TABLE.name, reason: "the key is no id" })?;
-    Ok((id, decode::<R>(key, stored)?.upstream_row()))
+    let record = decode::<R>(key, stored)?;
+    let mut values = record.upstream_row();
+    if R::UPSTREAM.is_some_and(|upstream| upstream.table.has_records()) {
+        values.push(record.upstream_record(stored)?);
+    }
+    Ok((id, values))
 }

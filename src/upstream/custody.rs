@@ -55,6 +55,9 @@ pub enum Halt {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] Fault),
+    /// The master key cannot be sealed.
+    #[error("{0}")]
+    Sealing(String),
 }
 
 /// Which keys of a part central has: each under which version of the wrapping key.
@@ -75,6 +78,11 @@ impl<U: Upstream> Custody<U> {
     /// A custody that does not know yet what central has.
     pub fn new(store: Store, chat: Arc<Service>, clock: Arc<dyn Clock>, central: U) -> Self {
         Self { store, chat, clock, central, known: Default::default(), revision: None, compared: None }
+    }
+
+    /// Central, as this custody reaches it.
+    pub const fn central(&self) -> &U {
+        &self.central
     }
 
     /// Compares the audit trail if that is due, and brings the copies of the keys up to date if any has changed.

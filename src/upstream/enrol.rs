@@ -209,6 +209,7 @@ pub async fn enrol_by_code(app: &App, link: &Link, code: &Secret<String>) -> Res
     let login = redeem(&invited, &enrolment).await?;
     keep(data_dir, &login.url, ca.as_deref())?;
     app.store.write(move |tx, _| meta::start_log(tx, epoch)).await?;
+    link.status.begun();
     link.wake.notify_one();
     Ok(Enrolled { role: login.role, epoch })
 }
@@ -257,6 +258,7 @@ pub async fn enrol(
         .await?;
     keep(&app.config.data_dir, &login.url, ca)?;
     app.store.write(move |tx, _| meta::start_log(tx, epoch)).await?;
+    link.status.begun();
     link.wake.notify_one();
     Ok(Enrolled { role: login.role, epoch })
 }

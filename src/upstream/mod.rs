@@ -14,6 +14,8 @@ pub mod compare;
 pub mod custody;
 pub mod directives;
 pub mod enrol;
+pub mod escrow;
+pub mod rebuild;
 pub mod report;
 pub mod sender;
 pub mod state;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use uuid::Uuid;
 
+use replication::HAS_RECORDS;
 use replication::error::Error;
 use replication::fence::{self, Log, Resume};
 use replication::row::{Batch, Chain, Cursor, Lane, Refusal};
@@ -25,7 +26,7 @@ use crate::store::read::{Read, Space};
 use crate::store::record::decode;
 use crate::store::table::TableInfo;
 use crate::store::writer::Store;
-use crate::store::{dead, meta, relog};
+use crate::store::{dead, form, meta, relog};
 use crate::upstream::batch::{self, Place, signed};
 use crate::upstream::state::{BatchResult, Status};
 
@@ -133,9 +134,10 @@ impl<U: Upstream> Sender<U> {
             moved |= self.send(lane, identity.epoch).await?;
         }
         let waiting = backlog(&self.store.read()?)?;
-        let more = waiting > 0 || relog::pending(&self.store.read()?)?;
+        let pending = relog::pending(&self.store.read()?)?;
+        let more = waiting > 0 || pending;
         if let Some((_, at)) = self.contact {
-            self.status.synced(at, waiting);
+            self.status.synced(at, waiting.max(u64::from(pending)));
         }
         Ok(moved || more)
     }
@@ -155,6 +157,8 @@ impl<U: Upstream> Sender<U> {
         if greeting.box_id != box_id {
             return Err(Halt::OtherBox(greeting.box_id));
         }
+        let (records, tables) = (self.central.schema().await? >= HAS_RECORDS, self.tables.clone());
+        self.store.write(move |tx, _| form::note(tx, &tables, records)).await?;
         let skew = greeting.clock.saturating_sub(before.micros());
         self.status.greeted(skew);
         self.clock.witness(u128::from(skew.unsigned_abs()) <= AGREEMENT.as_micros());

@@ -147,6 +147,15 @@ impl Status {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Self::default().known();
     }
 
+    /// The box was enrolled: whatever central had before, everything is still to be sent.
+    pub(crate) fn begun(&self) {
+        self.set(|known| {
+            known.state = State::CatchingUp;
+            (known.reason, known.advice) =
+                words("Everything is still to be sent.", "Nothing to do: it goes on by itself.");
+        });
+    }
+
     pub(crate) fn synced(&self, at: Timestamp, waiting: u64) {
         self.set(|known| {
             known.last_sync_at = Some(at);

@@ -195,7 +195,8 @@ impl<'a, U: Upstream> Verifier<'a, U> {
     /// [`VerifyError`]; nothing was changed.
     pub async fn all(mut self) -> Result<Outcome, VerifyError> {
         self.ready()?;
-        for side in self.tables.iter().filter_map(Side::of) {
+        let schema = self.central.schema().await?;
+        for side in self.tables.iter().filter_map(|info| Side::of(info, schema)) {
             let mut walk = Walk::new(&self.store.read()?, side.info)?;
             let mut after: Option<String> = None;
             loop {
@@ -233,7 +234,8 @@ impl<'a, U: Upstream> Verifier<'a, U> {
     /// As for [`Verifier::all`].
     pub async fn these(mut self, rows: &[Difference]) -> Result<Outcome, VerifyError> {
         self.ready()?;
-        for side in self.tables.iter().filter_map(Side::of) {
+        let schema = self.central.schema().await?;
+        for side in self.tables.iter().filter_map(|info| Side::of(info, schema)) {
             let name = side.table.full_name();
             let ids: BTreeSet<String> = rows.iter().filter(|row| row.table == name).map(|row| row.id.clone()).collect();
             self.found.rows += ids.len() as u64;
@@ -366,9 +368,9 @@ impl<'a, U: Upstream> Verifier<'a, U> {
 }
 
 impl<'a> Side<'a> {
-    fn of(info: &'a TableInfo) -> Option<Self> {
+    fn of(info: &'a TableInfo, schema: i64) -> Option<Self> {
         let upstream = info.upstream?;
-        let digester = Digester::new(upstream.table);
+        let digester = Digester::at(upstream.table, schema);
         Some(Self { info, table: upstream.table, lane: upstream.lane, digester })
     }
 

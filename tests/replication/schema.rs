@@ -127,7 +127,11 @@ async fn the_comparison_names_every_difference() {
         let differences = compare(&admin(&database), &tables).await.unwrap();
         differences.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
-    let clean = say().await;
+    let mut clean = say().await;
+    // The tables of these tests are those of a box before records, which a newer central takes.
+    clean.retain(|line| {
+        !line.ends_with("a column record that no box describes") && !line.ends_with("a put function of other arguments")
+    });
     assert!(!clean.iter().any(|line| tables.iter().any(|table| line.starts_with(&table.full_name()))), "{clean:?}");
     assert!(found(&clean, "identity.users: is described by no box"), "{clean:?}");
 

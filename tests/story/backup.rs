@@ -11,13 +11,13 @@ use crate::support::soon;
 use crate::support::whotbox::{Person, Whotbox, command, own_password};
 
 #[track_caller]
-fn well(output: &Output) -> String {
+pub(crate) fn well(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// The key as somebody would copy it off the sheet.
-fn key_of(sheet: &str) -> String {
+pub(crate) fn key_of(sheet: &str) -> String {
     let from = sheet.lines().skip_while(|line| !line.starts_with("Recovery key"));
     from.skip(1).take_while(|line| !line.starts_with("Signature")).collect::<Vec<_>>().join("\n")
 }
@@ -32,7 +32,7 @@ async fn chatter(who: Person, path: String, stop: tokio::sync::watch::Receiver<b
     sent
 }
 
-async fn signed_in(at: &Whotbox, name: &str) -> Person {
+pub(crate) async fn signed_in(at: &Whotbox, name: &str) -> Person {
     at.sign_in(name, &own_password(name)).await
 }
 

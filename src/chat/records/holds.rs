@@ -10,7 +10,7 @@ use crate::base::text::Reason;
 use crate::base::time::Timestamp;
 use crate::chat::records::Hold;
 use crate::chat::scope::Scope;
-use crate::store::columns::{column, nullable, text, text_or_null, time, time_or_null};
+use crate::store::columns::{RECORD, column, nullable, text, text_or_null, time, time_or_null};
 use crate::store::key::Key;
 use crate::store::record::{Record, TableId, Upstream};
 
@@ -70,6 +70,7 @@ static HOLDS: Table = Table {
         nullable("placed_by", Type::Text),
         nullable("placed_at", Type::Time),
         nullable("grace_until", Type::Time),
+        RECORD,
     ],
 };
 
@@ -107,7 +108,12 @@ static RELEASES: Table = Table {
     schema: "chat",
     name: "releases",
     append_only: false,
-    columns: &[column("requested_by", Type::Text), column("requested_at", Type::Time), column("reason", Type::Text)],
+    columns: &[
+        column("requested_by", Type::Text),
+        column("requested_at", Type::Time),
+        column("reason", Type::Text),
+        RECORD,
+    ],
 };
 
 /// One participant wants to hear nothing more from the other.
@@ -150,7 +156,12 @@ static BLOCKS: Table = Table {
     schema: "chat",
     name: "blocks",
     append_only: false,
-    columns: &[column("conversation_id", Type::Text), column("user_id", Type::Text), column("blocked_at", Type::Time)],
+    columns: &[
+        column("conversation_id", Type::Text),
+        column("user_id", Type::Text),
+        column("blocked_at", Type::Time),
+        RECORD,
+    ],
 };
 
 /// What the box knows about time and about central across a restart. There is one such row, and it stays on the box.
