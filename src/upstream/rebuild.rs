@@ -402,7 +402,7 @@ fn open(
 ) -> Result<Store, RebuildError> {
     let path: PathBuf = order.data_dir.join(STORE_FILE);
     let store = Store::open(Settings {
-        medium: Arc::new(FileMedium { path }),
+        medium: Arc::new(FileMedium { path, reserve: 0 }),
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
         digest_key: master.derive(Purpose::ChangeLog),

@@ -59,6 +59,8 @@ enum Halt {
     Store(#[from] Fault),
     #[error(transparent)]
     Fence(#[from] fence::Fence),
+    #[error("this box was enrolled anew")]
+    Renewed,
     #[error("central knows this login as box {0}")]
     OtherBox(Uuid),
 }
@@ -74,6 +76,8 @@ pub struct Sender<U> {
     contact: Option<(Instant, Timestamp)>,
     urgent: Option<Place>,
     bulk: Option<Place>,
+    /// The life of the log that these places are of.
+    epoch: Option<Uuid>,
     /// What else central is told at the next hello.
     told: Report,
 }
@@ -81,7 +85,18 @@ pub struct Sender<U> {
 impl<U: Upstream> Sender<U> {
     /// A sender that has asked nothing yet.
     pub fn new(store: Store, clock: Arc<dyn Clock>, status: Arc<Status>, tables: Vec<TableInfo>, central: U) -> Self {
-        Self { store, clock, status, tables, central, contact: None, urgent: None, bulk: None, told: Report::default() }
+        Self {
+            store,
+            clock,
+            status,
+            tables,
+            central,
+            contact: None,
+            urgent: None,
+            bulk: None,
+            epoch: None,
+            told: Report::default(),
+        }
     }
 
     /// What central is told of expiry at the next hello.
@@ -106,6 +121,7 @@ impl<U: Upstream> Sender<U> {
                 match &halt {
                     Halt::Central(error) => self.status.failed(error),
                     Halt::Fence(fence) => self.status.fenced(fence),
+                    Halt::Renewed => self.status.begun(),
                     Halt::Store(fault) => self.status.stalled(&fault.to_string(), "Run: whotbox doctor."),
                     Halt::OtherBox(_) => {
                         self.status.stalled(&halt.to_string(), "Enrol this box again: whotbox upstream enroll.")
@@ -121,6 +137,10 @@ impl<U: Upstream> Sender<U> {
 
     async fn advance(&mut self) -> Result<bool, Halt> {
         let identity = meta::identity(&self.store.read()?)?;
+        if self.epoch.replace(identity.epoch).is_some_and(|before| before != identity.epoch) {
+            self.epoch = None;
+            return Err(Halt::Renewed);
+        }
         if relog::pending(&self.store.read()?)? {
             let tables = self.tables.clone();
             self.store.write(move |tx, _| relog::step(tx, &tables, RELOG)).await?;

@@ -1,4 +1,4 @@
-//! A box is lost, and made anew from central and the key on its owner's sheet.
+//! A box is lost, and made anew from central and the key on its owner's sheet; and central is lost, and filled again by the box.
 
 use std::path::Path;
 use std::process::Output;
@@ -146,4 +146,26 @@ async fn a_lost_box_is_rebuilt_from_central_and_people_play_on() {
     assert_eq!(whotbox.terminate(), Some(0));
     let (differ, rows) = differences(second.path(), &central);
     assert!(differ.is_empty() && rows > 20, "{differ:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_central_is_filled_again_by_the_box() {
+    // Given a linked box whose central is gone for good, and an empty one in its place.
+    let folder = tempfile::tempdir().unwrap();
+    let (central, new) = (Postgres::shared().database(), Postgres::shared().database());
+    let whotbox = Whotbox::start(folder.path(), &[]);
+    linked(&whotbox, &central);
+    let cast = gather(&whotbox).await;
+    let mut table = Table::open(&cast.chidi, &cast.amaka, &json!({"match_target": 1, "turn_seconds": 0})).await;
+    table.play_to_the_end().await;
+    caught_up(&cast.admin).await;
+
+    // When the box is enrolled there.
+    linked(&whotbox, &new);
+
+    // Then it gets everything.
+    caught_up(&cast.admin).await;
+    assert_eq!(whotbox.terminate(), Some(0));
+    let (differ, rows) = differences(folder.path(), &new);
+    assert!(differ.is_empty() && rows > 10, "{differ:#?}");
 }
