@@ -63,6 +63,26 @@ async fn cut_again_and_again(folder: &Path, central: &Database) -> usize {
     unreachable!()
 }
 
+/// Somebody says that the clock is right.
+fn vouched(whotbox: &Whotbox) {
+    let clock: Value = serde_json::from_str(&well(&whotbox.command(&["clock", "status", "--json"]))).unwrap();
+    let time = clock["now"].as_str().unwrap();
+    well(&whotbox.command(&["clock", "confirm", "--time", time, "--reason", "the wall clock of the shop"]));
+}
+
+/// The messages, once they are open.
+async fn opened(who: &Person, messages: &str) -> Value {
+    let open = async {
+        loop {
+            let answer = who.get(messages).await;
+            if answer.status == 200 {
+                return answer.json();
+            }
+        }
+    };
+    soon("the messages' opening", open).await
+}
+
 // Long because one box is told of from its evening to its next life.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_box_is_rebuilt_from_central_and_people_play_on() {
@@ -125,19 +145,9 @@ async fn a_lost_box_is_rebuilt_from_central_and_people_play_on() {
     assert_eq!(table.seq(), seq);
     table.step().await;
     // The held archive opens, and what was said is there for those who said it.
-    let clock: Value = serde_json::from_str(&well(&whotbox.command(&["clock", "status", "--json"]))).unwrap();
-    let time = clock["now"].as_str().unwrap();
-    well(&whotbox.command(&["clock", "confirm", "--time", time, "--reason", "the wall clock of the shop"]));
+    vouched(&whotbox);
     let moderator = signed_in(&whotbox, "mod-one").await;
-    let open = async {
-        loop {
-            let answer = chidi.get(&messages).await;
-            if answer.status == 200 {
-                return answer.json();
-            }
-        }
-    };
-    assert_eq!(soon("the messages' opening", open).await["items"][0]["body"], "keep this for the court");
+    assert_eq!(opened(&chidi, &messages).await["items"][0]["body"], "keep this for the court");
     let review = moderator.see(&format!("{held}?reason=the+court+asks")).await;
     assert_eq!(review["messages"][0]["body"], "keep this for the court");
     // Central follows the new life, holds the same, and the copy that was cut off and never used is fenced.
