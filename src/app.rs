@@ -167,6 +167,7 @@ impl App {
                 release: chat::hold::Terms { grace: config.hold_grace, second_moderator: config.hold_second_moderator },
                 offline: config.hold_offline,
             },
+            archive_recipient: config.archive_recipient.clone(),
         };
         let chat = Arc::new(chat::service::Service::open(&secrets.master, setup, &store.read()?)?);
         chat.set_gate(gate(&store)?);

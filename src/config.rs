@@ -17,6 +17,7 @@ use std::time::Duration;
 use hyper::Uri;
 use serde::Deserialize;
 
+use crate::base::recovery::{RecoveryError, RecoveryPublic};
 use crate::config::sources::{Origin, Origins};
 
 /// Where the box listens when nothing else is said: every address, so that phones on its Wi-Fi reach it.
@@ -73,6 +74,8 @@ pub struct Given {
     pub code_webhook_ca: Option<PathBuf>,
     /// Days that the archive keeps a message.
     pub archive_days: Option<u32>,
+    /// An age public key, kept off the box, that the archive is sealed to.
+    pub archive_recipient: Option<String>,
     /// Minutes until a vanished copy is scrubbed.
     pub shred_minutes: Option<u32>,
     /// Hours after the release of a legal hold before anything expires.
@@ -106,8 +109,8 @@ macro_rules! each_setting {
     ($with:ident) => {
         $with! {
             data_dir listen tls tls_cert tls_key plain_http public_url open_registration origins proxies code_sender code_webhook
-            code_webhook_ca archive_days shred_minutes hold_grace_hours hold_second_moderator hold_offline_days log_days
-            verify_hours backup_dir backup_keep upstream upstream_ca log_level log_format production
+            code_webhook_ca archive_days archive_recipient shred_minutes hold_grace_hours hold_second_moderator
+            hold_offline_days log_days verify_hours backup_dir backup_keep upstream upstream_ca log_level log_format production
         }
     };
 }
@@ -189,6 +192,8 @@ pub struct Config {
     pub code_webhook_ca: Option<PathBuf>,
     /// How long the archive keeps a message.
     pub archive: Duration,
+    /// The key off the box that the archive is sealed to.
+    pub archive_recipient: Option<RecoveryPublic>,
     /// How soon a vanished copy is scrubbed.
     pub shred: Duration,
     /// How long after the release of a legal hold nothing expires.
@@ -315,6 +320,7 @@ impl Given {
         let days = |days: u32| Duration::from_secs(u64::from(days) * 24 * 3600);
         let archive_days = self.archive_days.unwrap_or(DEFAULT_ARCHIVE_DAYS);
         let archive_days = bounded("archive_days", archive_days, 1..=3650, " days")?;
+        let archive_recipient = self.archive_recipient.as_deref().map(recipient).transpose()?;
         let shred_minutes = self.shred_minutes.unwrap_or(DEFAULT_SHRED_MINUTES);
         let shred_minutes = bounded("shred_minutes", shred_minutes, 1..=60, " minutes")?;
         let grace_hours = self.hold_grace_hours.unwrap_or(DEFAULT_GRACE_HOURS);
@@ -334,6 +340,7 @@ impl Given {
             code_webhook,
             code_webhook_ca: self.code_webhook_ca,
             archive: days(archive_days),
+            archive_recipient,
             shred: Duration::from_secs(u64::from(shred_minutes) * 60),
             hold_grace: Duration::from_secs(u64::from(grace_hours) * 3600),
             hold_second_moderator: self.hold_second_moderator.unwrap_or(false),
@@ -375,6 +382,24 @@ fn protection(mode: Option<TlsMode>, cert: Option<PathBuf>, key: Option<PathBuf>
 fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@']))
+}
+
+/// The key that the archive is sealed to. What was said is never repeated: it may be the half that opens.
+fn recipient(text: &str) -> Result<RecoveryPublic, ConfigError> {
+    RecoveryPublic::parse(text).map_err(|error| {
+        let reason = match error {
+            RecoveryError::Unsupported => "This program was built without age: leave it out, or build it with age.",
+            _ if text.trim().to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") => {
+                "This is the half that opens, and it must not be on the box: make another key elsewhere (age-keygen), \
+                 and give the line that starts with age1."
+            }
+            _ if text.trim().starts_with("age1") => {
+                "A letter is wrong or missing: copy the whole public key again, as age-keygen -y prints it."
+            }
+            _ => "It is an age public key, which starts with age1: make the pair elsewhere with age-keygen.",
+        };
+        ConfigError::Setting { setting: "archive_recipient", reason: reason.into() }
+    })
 }
 
 /// Where codes are posted, if they are.

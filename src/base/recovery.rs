@@ -5,6 +5,8 @@
 
 use std::io::{self, Read, Write};
 
+use zeroize::Zeroizing;
+
 use crate::base::secret::Secret;
 
 /// Why something cannot be sealed or opened.
@@ -132,6 +134,29 @@ pub fn seal<'a>(to: &[&RecoveryPublic], out: impl Write + 'a) -> Result<Sealer<'
 /// [`RecoveryError::OtherKey`], [`RecoveryError::Damaged`].
 pub fn open<'a>(key: &RecoveryKey, input: impl Read + 'a) -> Result<Box<dyn Read + 'a>, RecoveryError> {
     sealed::open(key.expose(), input)
+}
+
+/// The same of a short text at once.
+///
+/// # Errors
+/// [`RecoveryError::Unsupported`].
+pub fn seal_bytes(to: &RecoveryPublic, plain: &[u8]) -> Result<Vec<u8>, RecoveryError> {
+    let mut out = Vec::new();
+    let mut sealer = seal(&[to], &mut out)?;
+    sealer.write_all(plain)?;
+    sealer.finish()?;
+    Ok(out)
+}
+
+/// Opens a short text at once. What comes out is wiped when dropped.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_bytes(key: &RecoveryKey, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, RecoveryError> {
+    // What is opened is shorter than what was sealed: room at once leaves no copies behind.
+    let mut plain = Zeroizing::new(Vec::with_capacity(sealed.len()));
+    open(key, sealed)?.read_to_end(&mut plain).map_err(|_| RecoveryError::Damaged)?;
+    Ok(plain)
 }
 
 #[cfg(feature = "age")]

@@ -45,6 +45,8 @@ pub enum Action {
     BoxShutDown,
     /// An admin changed a setting; here the admin stands in the moderator's place.
     SettingChanged,
+    /// Somebody knows why the trail differs from central's, as after a restore.
+    DivergenceAcknowledged,
 }
 
 impl Action {
@@ -64,6 +66,7 @@ impl Action {
             Self::BoxRestarted => "box_restarted",
             Self::BoxShutDown => "box_shut_down",
             Self::SettingChanged => "setting_changed",
+            Self::DivergenceAcknowledged => "divergence_acknowledged",
         }
     }
 
@@ -235,24 +238,25 @@ pub enum Diverged {
     },
 }
 
-/// Compares the trail with the end that central has. The trail must be read after central has answered.
+impl Diverged {
+    /// Its name on the trail and in the API.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Cut { .. } => "cut",
+            Self::Rewritten(_) => "rewritten",
+            Self::Forked { .. } => "forked",
+        }
+    }
+}
+
+/// Whether a link of central's is one here, unchanged. An empty trail is in every one.
 ///
 /// # Errors
 /// [`Fault`] where it cannot be read.
-pub fn compare(read: &(impl Read + ?Sized), central: Head, links: u64) -> Result<Result<(), Diverged>, Fault> {
-    let here = head(read)?.seq;
-    if central.seq > here {
-        return Ok(Err(Diverged::Cut { central: central.seq, here }));
-    }
-    // Fewer are no fault: the rest is on its way, as after enrolment, when old links follow new ones.
-    if links > central.seq {
-        return Ok(Err(Diverged::Forked { last: central.seq, links }));
-    }
-    let same = central.seq == 0
-        || read
-            .find::<Audit>(AUDIT_BY_SEQ, &Key::new().number(central.seq))?
-            .is_some_and(|row| row.hash == central.hash && hash(&row) == row.hash);
-    Ok(if same { Ok(()) } else { Err(Diverged::Rewritten(central.seq)) })
+pub fn has(read: &(impl Read + ?Sized), link: Head) -> Result<bool, Fault> {
+    let row = read.find::<Audit>(AUDIT_BY_SEQ, &Key::new().number(link.seq))?;
+    Ok(link.seq == 0 || row.is_some_and(|row| row.hash == link.hash && hash(&row) == row.hash))
 }
 
 /// Adds a link. It is on the disk when the command is.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::base::aead::Integrity;
+use crate::base::recovery::RecoveryError;
 use crate::chat::seal::file::KeyFileError;
 use crate::store::fault::Fault;
 use crate::store::once::KeyReused;
@@ -35,6 +36,9 @@ pub enum Error {
     /// The time that an admin names is not what the clock shows, or central's clock contradicts it.
     #[error("the clock shows another time")]
     ClockDiffers,
+    /// The audit trail does not differ from central's, or was not compared yet: there is nothing to acknowledge.
+    #[error("the audit trail does not differ from central's")]
+    NotDiverged,
     /// The conversation is under no hold.
     #[error("not held")]
     NotHeld,
@@ -56,6 +60,9 @@ pub enum Error {
     /// The key file cannot be written now, so nothing can be sealed under a new key. Try again later.
     #[error("the key file cannot be written: {0}")]
     Keys(String),
+    /// A text cannot be sealed to the key off the box.
+    #[error("archive_recipient: {0}")]
+    Recipient(String),
     /// The idempotency key came with another request.
     #[error(transparent)]
     Reused(#[from] KeyReused),
@@ -82,6 +89,12 @@ impl From<KeyFileError> for Error {
     }
 }
 
+impl From<RecoveryError> for Error {
+    fn from(error: RecoveryError) -> Self {
+        Self::Recipient(error.to_string())
+    }
+}
+
 impl AsFault for Error {
     fn as_fault(&self) -> Option<&Fault> {
         match self {
@@ -91,6 +104,7 @@ impl AsFault for Error {
             | Self::OwnMessage
             | Self::AlreadyHeld
             | Self::NotHeld
+            | Self::NotDiverged
             | Self::SecondModerator
             | Self::Blocked
             | Self::Lapsed
@@ -98,6 +112,7 @@ impl AsFault for Error {
             | Self::TooManyReviews(_)
             | Self::TooLarge
             | Self::Integrity
+            | Self::Recipient(_)
             | Self::Closed
             | Self::Stale
             | Self::Keys(_)

@@ -47,6 +47,11 @@ Evidence of one conversation, made by a Whot box.
 3. Compare public-key.pem with the key that the owner of the box names by another way.
 
 messages.json holds the archive's copies. A message with \"error\" could not be opened: what is stored was changed.
+A message with \"sealed\" is sealed to a key that is kept off the box: an age file in base64. Whoever holds that key, in a
+file key.txt, opens the message of number 1 with
+   jq -r '.[] | select(.seq == 1) | .sealed' messages.json | base64 -d | age -d -i key.txt
+or all of them with: whotbox archive open --identity key.txt messages.json
+What comes out names box, conversation, message, sender and time itself: compare them.
 audits.json holds the links of the audit chain that concern this conversation. A link's hash is SHA-256 over, each
 preceded by its length in eight bytes: prev_hash, id, seq, conversation id, moderator id, action, code, reason, at,
 and the subject where there is one.
@@ -113,12 +118,13 @@ impl Serialize for Exhibit {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct as _;
         let message = &self.0;
-        let (body, error) = match &message.text {
-            Text::Readable(body) => (Some(body.as_str()), None),
-            Text::Gone => (None, None),
-            Text::Damaged => (None, Some("integrity")),
+        let (body, sealed, error) = match &message.text {
+            Text::Readable(body) => (Some(body.as_str()), None, None),
+            Text::Away(away) => (None, Some(away.to_text()), None),
+            Text::Gone => (None, None, None),
+            Text::Damaged => (None, None, Some("integrity")),
         };
-        let mut out = serializer.serialize_struct("Message", 10)?;
+        let mut out = serializer.serialize_struct("Message", 11)?;
         out.serialize_field("id", &message.id)?;
         out.serialize_field("seq", &message.seq)?;
         out.serialize_field("sender_id", &message.sender_id)?;
@@ -128,6 +134,7 @@ impl Serialize for Exhibit {
         out.serialize_field("read_at", &message.read_at)?;
         out.serialize_field("vanished_at", &message.vanished_at)?;
         out.serialize_field("body", &body)?;
+        out.serialize_field("sealed", &sealed)?;
         out.serialize_field("error", &error)?;
         out.end()
     }

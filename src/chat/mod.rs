@@ -11,6 +11,8 @@
 //! wiped when dropped, and nothing but [`seal::Sealed`] can be stored. Knows no HTTP and no matches.
 
 pub mod audit;
+#[cfg(all(test, feature = "age"))]
+mod away_tests;
 pub mod blocks;
 pub mod body;
 pub mod conversations;
@@ -34,6 +36,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod timing;
+pub mod trail;
 
 use crate::store::table::TableInfo;
 
@@ -48,6 +51,7 @@ pub fn tables() -> Vec<TableInfo> {
         TableInfo::of::<records::holds::Release>(),
         TableInfo::of::<records::holds::Block>(),
         TableInfo::of::<records::holds::TimeMark>(),
+        TableInfo::of::<trail::Acknowledged>(),
         TableInfo::of::<takeover::Opening>(),
     ]
 }

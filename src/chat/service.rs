@@ -14,10 +14,11 @@ use crate::base::digest::{Key as DigestKey, keyed};
 use crate::base::entropy::Entropy;
 use crate::base::id::{AuditId, ConversationId, MessageId, UserId};
 use crate::base::keys::{MasterKey, Purpose};
+use crate::base::recovery::RecoveryPublic;
 use crate::base::sign::Signer;
 use crate::base::text::ClientId;
 use crate::base::time::{Clock, Timestamp};
-use crate::chat::audit::{self, Diverged, Head};
+use crate::chat::audit::Diverged;
 use crate::chat::body::Body;
 use crate::chat::conversations::{ConversationInfo, joined};
 use crate::chat::error::Error;
@@ -26,10 +27,12 @@ use crate::chat::messages::{self, Draft, may_send, place_after, sent_before};
 use crate::chat::records::{Message, StoredCopy};
 use crate::chat::retention::Status;
 use crate::chat::review::{self, Admission, Grounds};
+use crate::chat::seal::away::Away;
 use crate::chat::seal::bucket::{Bucket, BucketId, Kind};
 use crate::chat::seal::file::{FileKeys, KeyFileError, Wrapped};
 use crate::chat::seal::keyring::{Keyring, KeyringStatus};
-use crate::chat::seal::{self, Binding, CopyKind, Open};
+use crate::chat::seal::{self, Binding, Content, CopyKind, Open};
+use crate::chat::trail::Witness;
 use crate::identity::access::{Caller, Moderator};
 use crate::store::fault::Fault;
 use crate::store::key::Key;
@@ -68,6 +71,8 @@ pub struct Setup {
     pub entropy: Arc<dyn Entropy>,
     /// What can be set.
     pub settings: Settings,
+    /// The key off the box that archive copies are sealed to.
+    pub archive_recipient: Option<RecoveryPublic>,
 }
 
 /// Whether messages are shown and taken.
@@ -91,22 +96,28 @@ pub struct Service {
     /// One destroys at a time: the schedule, or a run by hand.
     pub(in crate::chat) destroying: tokio::sync::Mutex<()>,
     pub(in crate::chat) signer: Signer,
+    archive_recipient: Option<RecoveryPublic>,
     pseudonym: DigestKey,
     box_id: Uuid,
     /// When central last answered, since the start.
     pub(in crate::chat) heard: Mutex<Option<Timestamp>>,
     /// What comparing the audit trail with central's came to, once it was compared.
-    trail: Mutex<Option<Result<Timestamp, Diverged>>>,
+    pub(in crate::chat) trail: Mutex<Option<Compared>>,
     alarms: AtomicU64,
     sent: AtomicU64,
     gate: AtomicU8,
 }
+
+/// What comparing the trail came to, and with what of central's.
+pub(in crate::chat) type Compared = (Result<Timestamp, Diverged>, Witness);
 
 /// The text of a message, as far as there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Text {
     /// It can be read.
     Readable(Body),
+    /// Only the key off the box opens it.
+    Away(Away),
     /// It has vanished.
     Gone,
     /// What is stored was changed, or its key is gone: `integrity`.
@@ -158,7 +169,7 @@ impl Service {
     /// # Errors
     /// [`KeyFileError`]: a wrong master key, a damaged file, or none where the store has messages.
     pub fn open(master: &MasterKey, setup: Setup, read: &impl Read) -> Result<Self, KeyFileError> {
-        let Setup { path, box_id, clock, entropy, settings } = setup;
+        let Setup { path, box_id, clock, entropy, settings, archive_recipient } = setup;
         // A store that cannot be read counts as used: better no start than a new key file beside old messages.
         let used = read.list::<Message>(&Key::new(), &Page::first(1)).map_or(true, |rows| !rows.items.is_empty());
         if used && !path.exists() {
@@ -172,6 +183,7 @@ impl Service {
             status: Mutex::new(Status::default()),
             destroying: tokio::sync::Mutex::new(()),
             signer: Signer::new(&master.derive(Purpose::Evidence)),
+            archive_recipient,
             pseudonym: master.derive(Purpose::Pseudonym),
             box_id,
             heard: Mutex::new(None),
@@ -272,19 +284,40 @@ impl Service {
         };
         let message = self.keyring.entropy().id(wall.now);
         let binding = Binding { box_id: self.box_id, conversation, message, sender, created_at: wall.now };
-        let copy = |kind, bucket: &Bucket| {
-            StoredCopy::new(bucket.id, &seal::seal(kind, bucket, &binding, open, self.keyring.entropy()))
-        };
         Ok(Draft {
             id: message,
             conversation,
             client_digest,
-            participants: copy(CopyKind::Participants, &ours),
-            archive: copy(CopyKind::Archive, &archive),
+            participants: self.sealed(CopyKind::Participants, &ours, &binding, open)?,
+            archive: self.sealed(CopyKind::Archive, &archive, &binding, open)?,
             created_at: wall.now,
             dated: wall.trusted,
             expires_at,
         })
+    }
+
+    /// A copy of a text: an archive copy is sealed to the key off the box first, where there is one.
+    pub(in crate::chat) fn sealed(
+        &self,
+        kind: CopyKind,
+        bucket: &Bucket,
+        binding: &Binding,
+        open: &Open,
+    ) -> Result<StoredCopy, Error> {
+        let entropy = self.keyring.entropy();
+        let sealed = match &self.archive_recipient {
+            Some(to) if kind == CopyKind::Archive => {
+                seal::seal_away(kind, bucket, binding, &Away::seal(to, binding, open)?, entropy)
+            }
+            _ => seal::seal(kind, bucket, binding, open, entropy),
+        };
+        Ok(StoredCopy::new(bucket.id, &sealed))
+    }
+
+    /// The key off the box that archive copies are sealed to.
+    #[must_use]
+    pub const fn archive_recipient(&self) -> Option<&RecoveryPublic> {
+        self.archive_recipient.as_ref()
     }
 
     /// Makes sure that buckets exist, durably, without blocking the runtime.
@@ -410,28 +443,6 @@ impl Service {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Compares the audit trail with the end of it that central has just told, and remembers the outcome.
-    ///
-    /// # Errors
-    /// [`Fault`] where the trail cannot be read.
-    pub fn anchored(&self, read: &impl Read, central: Head, links: u64) -> Result<Result<(), Diverged>, Fault> {
-        let outcome = audit::compare(read, central, links)?;
-        let mut trail = self.trail.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(diverged) = outcome
-            && trail.is_none_or(|before| before != Err(diverged))
-        {
-            tracing::error!(%diverged, "the audit trail is not what central has of it");
-        }
-        *trail = Some(outcome.map(|()| self.clock.now()));
-        Ok(outcome)
-    }
-
-    /// When the audit trail was last found to be what central has, or how it differs; nothing before the first look.
-    #[must_use]
-    pub fn trail(&self) -> Option<Result<Timestamp, Diverged>> {
-        *self.trail.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Counts the changes of the keys since the start.
     #[must_use]
     pub fn keys_revision(&self) -> u64 {
@@ -480,7 +491,7 @@ impl Service {
         }
     }
 
-    fn opened(&self, message: &Message, kind: CopyKind) -> Option<Result<Open, Integrity>> {
+    fn opened(&self, message: &Message, kind: CopyKind) -> Option<Result<Content, Integrity>> {
         let copy = message.copy(kind)?;
         let bucket = self.keyring.get(copy.bucket()).ok_or(Integrity);
         Some(bucket.and_then(|bucket| seal::open(kind, &bucket, &self.binding(message), &copy.sealed())))
@@ -491,7 +502,8 @@ impl Service {
         let opened = if hidden { None } else { self.opened(message, kind) };
         let (text, client_message_id) = match opened {
             None => (Text::Gone, None),
-            Some(Ok(open)) => (Text::Readable(open.body), open.client_message_id),
+            Some(Ok(Content::Text(open))) => (Text::Readable(open.body), open.client_message_id),
+            Some(Ok(Content::Away(away))) => (Text::Away(away), None),
             // Known since the import: no alarm.
             Some(Err(Integrity)) if message.copy(kind).is_some_and(|copy| copy.bucket() == BucketId::OLD) => {
                 (Text::Damaged, None)

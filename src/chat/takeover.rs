@@ -19,6 +19,7 @@ use crate::chat::destroy::home;
 use crate::chat::error::Error;
 use crate::chat::hold;
 use crate::chat::records::{Audit, CONVERSATION_BY_PAIR, Conversation, Hold, Message, StoredCopy};
+use crate::chat::seal::away::Away;
 use crate::chat::seal::bucket::{BucketId, Kind};
 use crate::chat::seal::keyring::Keyring;
 use crate::chat::seal::{self, CopyKind, Open, Sealed};
@@ -63,6 +64,8 @@ pub enum OldText {
     Open(Body),
     /// The old service's bytes, which no key opened.
     Unopened(Vec<u8>),
+    /// Sealed to a key off the box.
+    Away(Away),
     /// There is nothing left of it.
     Gone,
 }
@@ -206,6 +209,7 @@ impl OldMessage {
         let text = match &self.text {
             OldText::Open(body) => Some(hex(&plain_sha256(body.as_str().as_bytes()))),
             OldText::Unopened(bytes) => Some(hex(&plain_sha256(bytes))),
+            OldText::Away(away) => Some(hex(&plain_sha256(away.to_text().as_bytes()))),
             OldText::Gone => None,
         };
         vec![
@@ -222,6 +226,20 @@ impl OldMessage {
             ("deleted_for", list(&self.deleted_for)),
             ("vanished_at", shown(self.vanished_at)),
         ]
+    }
+}
+
+impl OldMessage {
+    /// The row as named texts, to be compared with the one it was taken over from. A text that was sealed to a key off the
+    /// box since cannot be compared: there the source's is taken for it.
+    #[must_use]
+    pub fn facts_beside(&self, source: &Self) -> Facts {
+        let mut facts = self.facts();
+        if matches!((&self.text, &source.text), (OldText::Away(_), OldText::Open(_))) {
+            let theirs = source.facts().into_iter().find(|(name, _)| *name == "ciphertext");
+            facts.iter_mut().filter(|(name, _)| *name == "ciphertext").zip(theirs).for_each(|(ours, theirs)| *ours = theirs);
+        }
+        facts
     }
 }
 
@@ -404,7 +422,7 @@ impl Service {
         if !read_by.contains(&old.sender_id) {
             read_by.insert(0, old.sender_id);
         }
-        let unreadable = matches!(old.text, OldText::Unopened(_));
+        let unreadable = matches!(old.text, OldText::Unopened(_) | OldText::Away(_));
         Message {
             id: old.id,
             conversation_id: old.conversation_id,
@@ -434,6 +452,13 @@ impl Service {
         let mut row = self.shape(&old, parked);
         let open = match old.text {
             OldText::Gone => return Some(SealedOld(row)),
+            OldText::Away(away) => {
+                let bucket = self.keyring.current(home(&row, CopyKind::Archive))?;
+                let (binding, entropy) = (self.binding(&row), self.keyring.entropy());
+                let sealed = seal::seal_away(CopyKind::Archive, &bucket, &binding, &away, entropy);
+                row.archive = Some(StoredCopy::new(bucket.id, &sealed));
+                return Some(SealedOld(row));
+            }
             OldText::Unopened(bytes) => {
                 row.archive = Some(StoredCopy::new(BucketId::OLD, &Sealed::from_stored(bytes)));
                 return Some(SealedOld(row));
@@ -443,7 +468,8 @@ impl Service {
         let binding = self.binding(&row);
         let copy = |kind| {
             let bucket = self.keyring.current(home(&row, kind))?;
-            Some(StoredCopy::new(bucket.id, &seal::seal(kind, &bucket, &binding, &open, self.keyring.entropy())))
+            // It fails where age is not built in, and then no recipient is accepted at the start.
+            self.sealed(kind, &bucket, &binding, &open).ok()
         };
         let archive = Some(copy(CopyKind::Archive)?);
         let participants = if row.visible() { Some(copy(CopyKind::Participants)?) } else { None };
@@ -455,6 +481,10 @@ impl Service {
             Some(copy) if copy.bucket() == BucketId::OLD => OldText::Unopened(copy.sealed().as_bytes().to_vec()),
             Some(_) => match self.show(row, CopyKind::Archive).text {
                 Text::Readable(body) => OldText::Open(body),
+                Text::Away(away) => match self.show(row, CopyKind::Participants).text {
+                    Text::Readable(body) => OldText::Open(body),
+                    Text::Away(_) | Text::Gone | Text::Damaged => OldText::Away(away),
+                },
                 Text::Gone | Text::Damaged => OldText::Gone,
             },
             None => OldText::Gone,

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::base::entropy::SeededEntropy;
 use crate::base::id::{ConversationId, MessageId};
 use crate::base::keys::MasterKey;
+use crate::base::recovery::RecoveryPublic;
 use crate::base::text::Reason;
 use crate::base::time::{Clock, ManualClock, Timestamp};
 use crate::chat::audit::{Action, Code};
@@ -58,6 +59,17 @@ pub(crate) fn service(
     clock: &Arc<ManualClock>,
     master: u8,
 ) -> Result<Service, KeyFileError> {
+    service_sealing_to(dir, store, clock, master, None)
+}
+
+/// The same, with an archive that is sealed to a key off the box.
+pub(crate) fn service_sealing_to(
+    dir: &TempDir,
+    store: &Store,
+    clock: &Arc<ManualClock>,
+    master: u8,
+    archive_recipient: Option<RecoveryPublic>,
+) -> Result<Service, KeyFileError> {
     let setup = Setup {
         path: dir.path().join(KEY_FILE),
         box_id: Uuid::from_u128(1),
@@ -70,6 +82,7 @@ pub(crate) fn service(
             release: Terms { grace: 3 * DAY, second_moderator: false },
             offline: None,
         },
+        archive_recipient,
     };
     Service::open(&MasterKey::new([master; 32]), setup, &store.read().unwrap())
 }
@@ -110,6 +123,12 @@ impl World {
     pub(crate) async fn parts(&self) {
         let (store, customer) = (self.store.clone(), self.bola.id());
         tokio::task::spawn_blocking(move || part(&store, customer)).await.unwrap();
+    }
+
+    /// The same box after a restart with another `archive_recipient`.
+    pub(crate) fn restarted_sealing_to(mut self, to: Option<RecoveryPublic>) -> Self {
+        self.chat = service_sealing_to(&self.dir, &self.store, &self.clock, 1, to).unwrap();
+        self
     }
 
     /// The same box after a restart: memory is gone, files stay.
@@ -195,6 +214,7 @@ impl World {
 fn shown(message: &MessageInfo) -> String {
     match &message.text {
         Text::Readable(body) => body.as_str().to_owned(),
+        Text::Away(_) => "(away)".to_owned(),
         Text::Gone => "(gone)".to_owned(),
         Text::Damaged => "(damaged)".to_owned(),
     }

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::base::recovery::RecoveryPublic;
 use crate::chat::audit;
 use crate::chat::error::Error;
 use crate::chat::evidence::link;
 use crate::chat::seal::keyring::KeyringStatus;
+use crate::chat::trail::MAX_REASON;
 use crate::cli::control::Failure;
 use crate::store::page::{MAX_PAGE, Page};
 
@@ -27,6 +29,11 @@ pub enum ChatRequest {
     AuditVerify,
     /// Give out the audit trail.
     AuditExport,
+    /// The difference from central is known.
+    AuditAcknowledge {
+        /// Why they differ.
+        reason: String,
+    },
     /// How the clock stands.
     ClockStatus,
     /// The clock is right.
@@ -44,24 +51,26 @@ pub enum ChatRequest {
 /// [`Failure`] in words for a person.
 pub async fn perform(app: &Arc<App>, request: ChatRequest) -> Result<Value, Failure> {
     match request {
-        ChatRequest::KeysStatus => Ok(keys(app.chat.keys())),
+        ChatRequest::KeysStatus => Ok(keys(app, app.chat.keys())),
         ChatRequest::KeysRotate => match app.chat.rotate_keys().await {
-            Ok(status) => Ok(keys(status)),
+            Ok(status) => Ok(keys(app, status)),
             Err(error) => Err(Failure::failed(error, "Look after the data folder's disk, then run it again.")),
         },
         ChatRequest::AuditVerify => verify(app),
         ChatRequest::AuditExport => export(app),
+        ChatRequest::AuditAcknowledge { reason } => acknowledge(app, &reason).await,
         ChatRequest::ClockStatus => clock(app),
         ChatRequest::ClockConfirm { time, reason } => confirm(app, &time, &reason).await,
     }
 }
 
-fn keys(status: KeyringStatus) -> Value {
+fn keys(app: &App, status: KeyringStatus) -> Value {
     json!({
         "wrap_version": status.wrap_version,
         "conversations": status.participants,
         "days_of_expiry": status.days,
         "conversations_held": status.holds,
+        "archive_recipient": app.chat.archive_recipient().map(RecoveryPublic::as_str),
     })
 }
 
@@ -70,6 +79,7 @@ fn keys(status: KeyringStatus) -> Value {
 pub fn expiry(app: &App) -> Value {
     let status = app.chat.status();
     json!({
+        "archive_recipient": app.chat.archive_recipient().map(RecoveryPublic::as_str),
         "waiting": status.waiting,
         "last_run": status.last_run,
         "oldest_due": status.oldest_due,
@@ -78,7 +88,7 @@ pub fn expiry(app: &App) -> Value {
     })
 }
 
-/// Who confirms the clock from the console of the box, on the audit trail.
+/// Who acts from the console of the box, on the audit trail.
 const CONSOLE: &str = "console";
 
 fn clock(app: &App) -> Result<Value, Failure> {
@@ -109,6 +119,20 @@ async fn confirm(app: &App, time: &str, reason: &str) -> Result<Value, Failure> 
     }
 }
 
+async fn acknowledge(app: &Arc<App>, reason: &str) -> Result<Value, Failure> {
+    let usage = |what: &str| Failure::usage(what, "whotbox audit acknowledge --reason 'restored after the disk broke'");
+    let few = reason.chars().count() <= MAX_REASON;
+    let reason = reason.parse().ok().filter(|_| few).ok_or_else(|| usage("A reason has 10 to 400 characters."))?;
+    let console = CONSOLE.parse().map_err(|_| usage("The console has no name."))?;
+    match app.chat.acknowledge_trail(&app.store, console, reason).await {
+        Ok(id) => Ok(json!({"audit_id": id, "audit": trail(app)})),
+        Err(error @ Error::NotDiverged) => {
+            Err(Failure::failed(error, "Only a running box that central answers knows of a difference: whotbox status."))
+        }
+        Err(error) => Err(broken_store(error)),
+    }
+}
+
 /// What comparing the audit trail with central's came to, for `status`.
 #[must_use]
 pub fn trail(app: &App) -> Value {
@@ -129,7 +153,8 @@ fn verify(app: &App) -> Result<Value, Failure> {
         Ok(head) => match app.chat.trail() {
             Some(Err(diverged)) => Err(Failure::failed(
                 format!("The audit trail differs from central's: {diverged}."),
-                "Unless an older copy of this box was restored, somebody changed the store. Keep a copy of both.",
+                "If an older copy of this box was restored, say so: whotbox audit acknowledge --reason … Otherwise somebody \
+                 changed the store: keep a copy of both.",
             )),
             compared => Ok(json!({
                 "links": head.seq,

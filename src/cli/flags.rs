@@ -74,6 +74,9 @@ pub enum Command {
     /// Check or give out the audit trail of moderation.
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Open messages that are sealed to `archive_recipient`, where its key is; needs no box.
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
     /// Look at the box's clock, or confirm that it is right: nothing is destroyed while it is not trusted.
     #[command(subcommand)]
     Clock(ClockCommand),
@@ -176,6 +179,29 @@ pub enum AuditCommand {
     Verify(Output),
     /// Print the whole trail as JSON, with the key that evidence is checked with.
     Export,
+    /// Say that the difference from central is known, as after a restore: a link of the trail, after which both are compared anew.
+    Acknowledge {
+        /// Why they differ; 10 to 400 characters.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// `archive …`.
+#[derive(Debug, Subcommand)]
+pub enum ArchiveCommand {
+    /// Print the messages of a review or of an evidence archive, opened.
+    Open {
+        /// File with the secret key, as age-keygen writes it.
+        #[arg(long, value_name = "FILE")]
+        identity: PathBuf,
+        /// `messages.json` of an evidence archive, or what a review answered; `-` is standard input.
+        #[arg(default_value = "-")]
+        file: PathBuf,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `clock …`.

@@ -3,6 +3,7 @@
 //! Errors go to standard error as one sentence and a hint; exit codes are 0 done, 1 failed, 2 wrong usage,
 //! 3 could not reach what it needs (contract, section 8), 6 shut down from its screen, to stay so.
 
+pub mod archive;
 pub mod backup;
 pub mod banner;
 pub mod chat;
@@ -78,6 +79,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             |error| Failure::failed(format!("{}: {error}.", folder.display()), "Name a folder that can be made.");
         return manual::write(folder).map_err(failed);
     }
+    if let Some(Command::Archive(command)) = &cli.command {
+        return archive::run(command);
+    }
     let settings = cli.flags.layer().and_then(Layer::complete);
     if let Some(Command::Config(command)) = cli.command {
         return config::run(settings, command).await;
@@ -100,13 +104,16 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Audit(AuditCommand::Export) => {
             about_chat(&config, ChatRequest::AuditExport, &Output { json: true }).await
         }
+        Command::Audit(AuditCommand::Acknowledge { reason }) => {
+            about_chat(&config, ChatRequest::AuditAcknowledge { reason }, &Output { json: false }).await
+        }
         Command::Clock(ClockCommand::Status(output)) => about_chat(&config, ChatRequest::ClockStatus, &output).await,
         Command::Clock(ClockCommand::Confirm { time, reason }) => {
             about_chat(&config, ChatRequest::ClockConfirm { time, reason }, &Output { json: false }).await
         }
         Command::Import(args) => moving::import(&config, &args).await,
         Command::Export(args) => moving::run_export(&config, args).await,
-        Command::Replay(_) | Command::Config(_) | Command::Docs { .. } => Ok(()),
+        Command::Replay(_) | Command::Archive(_) | Command::Config(_) | Command::Docs { .. } => Ok(()),
     }
 }
 

@@ -58,6 +58,7 @@ pub const ALL: &[Key] = &[
     key("code_webhook", Form::Text, "an address, as in \"https://sms.example/send\""),
     key("code_webhook_ca", Form::Text, A_FILE),
     key("archive_days", Form::Number, A_NUMBER),
+    key("archive_recipient", Form::Text, "an age public key, as in \"age1…\""),
     key("shred_minutes", Form::Number, A_NUMBER),
     key("hold_grace_hours", Form::Number, A_NUMBER),
     key("hold_second_moderator", Form::Switch, A_SWITCH),

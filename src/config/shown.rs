@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::base::recovery::RecoveryPublic;
 use crate::config::keys;
 use crate::config::sources::Origin;
 use crate::config::{CodeSender, Config, LogFormat, Tls};
@@ -70,6 +71,7 @@ impl Config {
             "code_webhook" => json!(self.code_webhook.as_ref().map(|uri| without_path(&uri.to_string()))),
             "code_webhook_ca" => json!(self.code_webhook_ca),
             "archive_days" => json!(days(self.archive)),
+            "archive_recipient" => json!(self.archive_recipient.as_ref().map(RecoveryPublic::as_str)),
             "shred_minutes" => json!(self.shred.as_secs() / 60),
             "hold_grace_hours" => json!(self.hold_grace.as_secs() / 3600),
             "hold_second_moderator" => json!(self.hold_second_moderator),
@@ -125,6 +127,7 @@ mod tests {
             code_webhook_ca: Some("w".into()),
             upstream_ca: Some("u".into()),
             backup_dir: Some("b".into()),
+            archive_recipient: Some("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p".into()),
             ..Given::default()
         };
         let shown = given.complete().unwrap().shown();

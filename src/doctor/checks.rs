@@ -269,12 +269,19 @@ fn restored(app: &App, _: &Link) -> Vec<Finding> {
 fn trail(app: &App, _: &Link) -> Vec<Finding> {
     let Ok(read) = app.store.read() else { return Vec::new() };
     let why = match audit::verify(&read) {
-        Ok(Ok(_)) => return Vec::new(),
+        Ok(Ok(_)) => return diverged(app),
         Ok(Err(broken)) => broken.to_string(),
         Err(fault) => fault.to_string(),
     };
     let fix = "Somebody changed the store around the box: keep a copy of the data folder and compare with central (whotbox audit verify).";
     vec![Finding::error("audit_broken", format!("The audit trail is broken: {why}."), fix)]
+}
+
+/// The trail is sound by itself, and not what central has of it.
+fn diverged(app: &App) -> Vec<Finding> {
+    let Some(Err(diverged)) = app.chat.trail() else { return Vec::new() };
+    let fix = "If an older copy of this box was restored: whotbox audit acknowledge --reason … Otherwise keep a copy of both trails.";
+    vec![Finding::error("audit_diverged", format!("The audit trail differs from central's: {diverged}."), fix)]
 }
 
 fn expiry(app: &App, _: &Link) -> Vec<Finding> {

@@ -247,6 +247,8 @@ pub fn problem(error: Error) -> Problem {
         Error::SecondModerator => Code::SecondModerator.into(),
         Error::Blocked => Code::Blocked.into(),
         Error::Lapsed => Code::AccessLapsed.into(),
+        Error::NotDiverged => Problem::new(Code::Conflict)
+            .detail("The audit trail did not differ from central's at the last contact: there is nothing to acknowledge."),
         Error::ClockDiffers => Code::ClockDiffers.into(),
         Error::TooManyReviews(wait) => Problem::new(Code::TooManyRequests).retry_after(wait),
         Error::TooLarge => {
@@ -255,6 +257,7 @@ pub fn problem(error: Error) -> Problem {
         Error::Integrity => Problem::internal(&error),
         Error::Closed => Problem::new(Code::Unavailable)
             .detail("The box was restored. Messages open again once everything that was due is destroyed."),
+        Error::Recipient(_) => Problem::internal(&error),
         Error::Stale => Code::Busy.into(),
         Error::Keys(_) => {
             tracing::error!(%error, "chat cannot write its key file");

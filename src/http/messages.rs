@@ -83,6 +83,9 @@ pub struct Message {
     read_at: Option<Timestamp>,
     #[schema(value_type = Option<String>)]
     client_message_id: Option<ClientId>,
+    /// For moderators, instead of the text: an age file in base64, which the key of `archive_recipient` opens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sealed: Option<String>,
     /// `integrity`: what is stored was changed, so that it cannot be shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
@@ -90,10 +93,11 @@ pub struct Message {
 
 impl From<MessageInfo> for Message {
     fn from(info: MessageInfo) -> Self {
-        let (body, error) = match info.text {
-            Text::Readable(body) => (Some(Shown(body)), None),
-            Text::Gone => (None, None),
-            Text::Damaged => (None, Some("integrity")),
+        let (body, sealed, error) = match info.text {
+            Text::Readable(body) => (Some(Shown(body)), None, None),
+            Text::Away(away) => (None, Some(away.to_text()), None),
+            Text::Gone => (None, None, None),
+            Text::Damaged => (None, None, Some("integrity")),
         };
         Self {
             id: info.id,
@@ -106,6 +110,7 @@ impl From<MessageInfo> for Message {
             delivered_at: info.delivered_at,
             read_at: info.read_at,
             client_message_id: info.client_message_id,
+            sealed,
             error,
         }
     }

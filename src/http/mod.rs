@@ -98,5 +98,6 @@ pub mod socket;
 pub mod stall;
 pub mod sync;
 pub mod tls;
+pub mod trail;
 pub mod users;
 pub mod web;

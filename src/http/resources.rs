@@ -9,7 +9,7 @@ use crate::http::operations::{self, Operations};
 use crate::http::route::Resource;
 use crate::http::{
     admin_users, backups, box_settings, clock, conversations, entitlements, games, games_running, holds, invites,
-    messages, moderation, power, relationships, restore, sheet, sign_in, sync, users, web,
+    messages, moderation, power, relationships, restore, sheet, sign_in, sync, trail, users, web,
 };
 use crate::upstream::Link;
 
@@ -37,6 +37,7 @@ pub fn all(app: &Arc<App>, link: &Arc<Link>, metrics: &Arc<Metrics>) -> Vec<Reso
         messages::resource(app),
         moderation::resource(app),
         holds::resource(app),
+        trail::resource(app),
         clock::resource(app),
         web::resource(),
     ])

@@ -10,9 +10,11 @@ use replication::settings::Settings;
 use crate::app::App;
 use crate::base::time::Instant;
 use crate::catalog;
+use crate::chat::service::Gate;
 use crate::jobs::{Job, Next};
 use crate::store::meta;
 use crate::upstream::sender::{HEARTBEAT, Sender, Step};
+use crate::upstream::state::State;
 use crate::upstream::{Link, directives, enrol};
 
 /// How often a box looks whether it was enrolled by a settings file.
@@ -51,8 +53,20 @@ impl Replication {
     async fn ask_for_orders(&mut self) {
         let Some(sender) = &self.sender else { return };
         match directives::poll(&self.app, sender.central()).await {
-            Ok(_) => self.asked = Some(self.app.clock.monotonic()),
+            Ok(_) => {
+                self.asked = Some(self.app.clock.monotonic());
+                self.holds_known();
+            }
             Err(error) => tracing::warn!(%error, "central's orders could not be asked for; it is tried again"),
+        }
+    }
+
+    /// After a restore nothing is destroyed before central follows this life of the box and every order that waited there
+    /// has been carried out: one of them may be a hold.
+    fn holds_known(&self) {
+        let following = matches!(self.link.status.known().state, State::Live | State::CatchingUp);
+        if following && self.app.chat.gate() == Gate::ClosedUntilHolds {
+            self.app.chat.set_gate(Gate::Closed);
         }
     }
 

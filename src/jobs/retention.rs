@@ -11,7 +11,6 @@ use crate::jobs::{Job, Next};
 use crate::store::backups;
 use crate::store::fault::Fault;
 use crate::upstream::Link;
-use crate::upstream::state::State;
 
 /// Between two looks while messages are closed.
 const SOON: Duration = Duration::from_secs(1);
@@ -25,15 +24,6 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// Central follows this life of the box again: what it holds and what it destroyed has been applied, or will be as
-    /// directives before anything else.
-    fn holds_known(&self) {
-        let following = matches!(self.link.status.known().state, State::Live | State::CatchingUp);
-        if following && self.app.chat.gate() == Gate::ClosedUntilHolds {
-            self.app.chat.set_gate(Gate::Closed);
-        }
-    }
-
     /// Opens the messages once a whole round found nothing that is due.
     async fn reopen(&self, report: &Report) -> Result<(), Fault> {
         let settled = report.waiting.is_none() && !report.more && self.app.chat.status().oldest_due.is_none();
@@ -49,7 +39,6 @@ impl Retention {
 impl Job for Retention {
     async fn step(&mut self) -> Next {
         self.app.chat.heard(self.link.status.known().last_sync_at);
-        self.holds_known();
         let report = match step(&self.app.chat, &self.app.store.reserved(), Conditions::default()).await {
             Ok(report) => report,
             Err(error) => {

@@ -218,6 +218,7 @@ fn sealed(app: &App, chat_key: &Key, message: &OldMessage) -> Facts {
             Some(fernet::seal(chat_key, &*app.entropy, message.created_at, body.as_str().as_bytes()))
         }
         OldText::Unopened(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        OldText::Away(away) => Some(away.to_text()),
         OldText::Gone => None,
     };
     let mut facts = message.facts();

@@ -243,7 +243,7 @@ impl Old {
             Self::GameInvite(row) => game::invite(read, row.id)?.map(|row| row.facts()),
             Self::Game(row) => game::game(read, row.id)?.map(|row| row.facts()),
             Self::Conversation(row) => chat::conversation(read, row.id)?.map(|row| row.facts()),
-            Self::Message(row) => app.chat.old_message(read, row.id)?.map(|row| row.facts()),
+            Self::Message(row) => app.chat.old_message(read, row.id)?.map(|here| here.facts_beside(row)),
             Self::Audit(row) => chat::audit_entry(read, row.id)?.map(|row| row.facts()),
         })
     }

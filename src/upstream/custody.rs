@@ -12,18 +12,22 @@
 use std::sync::Arc;
 
 use replication::error::Error as Central;
-use replication::row::{Row, Slice, Table, Type, Value};
+use replication::row::{Lane, Row, Slice, Table, Type, Value};
 use replication::upstream::Upstream;
 
 use crate::base::time::{Clock, Instant};
-use crate::chat::audit::Head;
+use crate::chat::audit::{self, Head};
 use crate::chat::error::Error as Chat;
 use crate::chat::seal::bucket::BucketId;
 use crate::chat::seal::file::Wrapped;
 use crate::chat::service::Service;
+use crate::chat::trail::Witness;
 use crate::store::columns::{bytes, column, number, time};
+use crate::store::dead;
 use crate::store::fault::Fault;
 use crate::store::meta;
+use crate::store::read::Read;
+use crate::store::relog;
 use crate::store::writer::Store;
 use crate::upstream::sender::HEARTBEAT;
 
@@ -92,11 +96,17 @@ impl<U: Upstream> Custody<U> {
     pub async fn step(&mut self) -> Result<(), Halt> {
         let now = self.clock.monotonic();
         if self.compared.is_none_or(|at| now.since(at) >= HEARTBEAT) {
+            let before = everything_sent(&self.store.read()?)?;
             let central = self.central.audit_head().await?;
             let seq = |n: i64| u64::try_from(n).unwrap_or(0);
             let head = Head { seq: seq(central.seq), hash: central.hash };
+            let central = Witness { head, links: seq(central.links) };
+            let read = self.store.read()?;
             // A trail that differs is told by the service; sending goes on, or central would learn nothing more.
-            let _told = self.chat.anchored(&self.store.read()?, head, seq(central.links))?;
+            let told = self.chat.anchored(&read, central)?;
+            if let (Some(here), Ok(()), true) = (before, told, self.chat.unsettled(&read)?) {
+                self.chat.settle_trail(&self.store, here, central).await?;
+            }
             self.compared = Some(now);
         }
         let revision = self.chat.keys_revision();
@@ -128,6 +138,13 @@ impl<U: Upstream> Custody<U> {
         }
         Ok(())
     }
+}
+
+/// The trail's end, if central has confirmed every entry and refused none: then it has every link.
+fn everything_sent(read: &impl Read) -> Result<Option<Head>, Fault> {
+    let (sent, all) = (meta::lane_ack(read, Lane::Urgent)?.seq, meta::lane_head(read, Lane::Urgent)?.seq);
+    let waiting = sent < all || relog::pending(read)? || !dead::list(read, 1)?.is_empty();
+    if waiting { Ok(None) } else { audit::head(read).map(Some) }
 }
 
 fn first_digit(id: BucketId) -> usize {

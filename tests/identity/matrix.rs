@@ -139,6 +139,8 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("GET", "/api/v1/admin/clock", &[], ADMINS),
     ("POST", "/api/v1/admin/clock/confirm", &[], ADMINS),
     ("GET", "/api/v1/admin/moderation/audits", &[], "111fffffff++s1"),
+    ("GET", "/api/v1/admin/moderation/trail", &[], "111fffffff++s1"),
+    ("POST", "/api/v1/admin/moderation/trail/acknowledge", &[], "111fffffff++s1"),
     ("POST", "/api/v1/admin/archive-expiry/run", &[], ADMINS_AND_SERVICES),
     ("DELETE", "/api/v1/games/invites/{id}", &["game invite"], "111+nnnnnfffs1"),
     ("POST", "/api/v1/games/invites/{invite_id}/decline", &["game invite"], "111nnn+nnfffs1"),

@@ -97,6 +97,16 @@ fn everything_that_stops_a_start_is_said_at_once_with_its_place() {
         said.contains("whotbox.toml, line 2: archive_days: It wants a whole number") && !said.contains("many"),
         "{said}"
     );
+    // A key that must not be on the box is refused and never repeated, and so is one with a letter wrong.
+    for (key, hint) in [
+        ("AGE-SECRET-KEY-1QQQQQQQQQQ", "must not be on the box"),
+        ("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8q", "A letter is wrong"),
+        ("mine", "starts with age1"),
+    ] {
+        let (code, said) = check(&format!("log_days = 4\narchive_recipient = \"{key}\"\n"), &[]);
+        let place = "whotbox.toml, line 2: archive_recipient: ";
+        assert!(code == Some(2) && said.contains(place) && said.contains(hint) && !said.contains(key), "{said}");
+    }
     let (code, said) = check("", &[("WHOTBOX_ARCHIVE_DAY", "3")]);
     assert!(code == Some(2) && said.contains("did you mean WHOTBOX_ARCHIVE_DAYS?"), "{said}");
     let missing = "tls_cert = \"no.pem\"\ntls_key = \"no-key.pem\"\nlog_level = \"a=b=c\"\nupstream = \"http://x\"\n";

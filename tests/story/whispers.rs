@@ -3,18 +3,20 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use whotbox::app::{App, Parts};
 use whotbox::base::entropy::OsEntropy;
+use whotbox::base::recovery::{self, RecoveryKey};
 use whotbox::base::time::SystemClock;
 use whotbox::chat::body::Body;
 use whotbox::config::Given;
 use whotbox::config::secrets::OldVariables;
 
+use crate::story::backup::key_of;
 use crate::story::evening::{caught_up, gather, linked};
 use crate::story::secrecy::search;
 use crate::support::postgres::{Database, Postgres};
@@ -134,14 +136,18 @@ async fn a_thousand_messages_leave_their_text_nowhere() {
     assert_eq!(review["messages"].as_array().unwrap().len(), messages);
     assert_eq!(moderator.get(&format!("{one}/export?reason=a+routine+look")).await.status, 200);
     whotbox.command(&["keys", "rotate"]);
+    let backup = backed_up(&whotbox, folder.path());
     caught_up(&admin).await;
     custody_settled(&central, &whotbox).await;
     let mut whotbox = whotbox;
     whotbox.kill();
     panicked(folder.path());
 
-    // Then no place that keeps anything has a word of it.
+    // Then no place that keeps anything has a word of it, and neither has the backup behind its own seal.
     let seen = tempfile::tempdir().unwrap();
+    let inside = seen.path().join("inside-the-backup");
+    backup.open(&inside);
+    assert!(std::fs::metadata(&inside).unwrap().len() > messages as u64 * 200, "every message's sealed copies are in it");
     dumped(&central, &seen.path().join("dump.sql"));
     assert!(wire.record(&seen.path().join("wire")) > messages * 500, "the wire was listened to");
     central.sql("checkpoint");
@@ -157,7 +163,7 @@ async fn a_thousand_messages_leave_their_text_nowhere() {
         let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
         write!(file, "\0{SECRET}\0").unwrap();
     };
-    for (number, name) in ["log", "data/chat.keys", "data/box.redb", "core.17", "data/left.tmp"].iter().enumerate() {
+    for (number, name) in ["log", "data/chat.keys", "data/box.redb", "core.17", "data/left.tmp", &backup.file].iter().enumerate() {
         plant(&folder.path().join(name));
         assert_eq!(found(folder.path()), number + 1, "{name}");
     }
@@ -168,6 +174,38 @@ async fn a_thousand_messages_leave_their_text_nowhere() {
     wire.heard.lock().unwrap().extend_from_slice(SECRET.as_bytes());
     wire.record(&seen.path().join("wire"));
     assert_eq!(found(seen.path()), 2, "the dump and the wire");
+    plant(&inside);
+    assert_eq!(found(seen.path()), 3, "and what is in the backup");
+}
+
+/// A backup, and the key that opens it.
+struct Backup {
+    folder: PathBuf,
+    /// Its file's name within the folder.
+    file: String,
+    key: RecoveryKey,
+}
+
+/// Prints the recovery sheet and makes a backup.
+fn backed_up(whotbox: &Whotbox, folder: &Path) -> Backup {
+    let told = |arguments: &[&str]| {
+        let done = whotbox.command(arguments);
+        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let sheet = told(&["backup", "sheet"]);
+    let key = RecoveryKey::parse(&key_of(&sheet)).unwrap();
+    let made: Value = serde_json::from_str(&told(&["backup", "create", "--json"])).unwrap();
+    Backup { folder: folder.to_owned(), file: made["file"].as_str().unwrap().to_owned(), key }
+}
+
+impl Backup {
+    /// Writes down everything that is in it, as it lies behind the seal.
+    fn open(&self, to: &Path) {
+        let sealed = std::fs::File::open(self.folder.join(&self.file)).unwrap();
+        let mut plain = recovery::open(&self.key, sealed).unwrap();
+        std::io::copy(&mut plain, &mut std::fs::File::create(to).unwrap()).unwrap();
+    }
 }
 
 /// Waits until central has the keys of the conversations as the box has them.

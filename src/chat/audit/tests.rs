@@ -2,6 +2,7 @@
 
 use crate::base::entropy::{Entropy, SeededEntropy};
 use crate::chat::audit::*;
+use crate::chat::trail::{Witness, compare};
 use crate::store::record::Record as _;
 use crate::store::testing::store;
 use crate::store::writer::Store;
@@ -88,7 +89,7 @@ fn anchored(store: &Store) -> (Head, u64) {
 }
 
 fn compared(store: &Store, (head, links): (Head, u64)) -> Result<(), Diverged> {
-    compare(&store.read().unwrap(), head, links).unwrap()
+    compare(&store.read().unwrap(), Witness { head, links }).unwrap()
 }
 
 #[test]

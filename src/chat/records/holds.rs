@@ -14,6 +14,23 @@ use crate::store::columns::{RECORD, column, nullable, text, text_or_null, time, 
 use crate::store::key::Key;
 use crate::store::record::{Record, TableId, Upstream};
 
+/// The keys of what is kept about a scope: here, and at central.
+macro_rules! by_scope {
+    () => {
+        fn key(&self) -> Key {
+            self.scope.key()
+        }
+
+        fn upstream_id(key: &[u8]) -> Option<String> {
+            Scope::of_key(key).map(|scope| scope.text())
+        }
+
+        fn upstream_key(id: &str) -> Option<Vec<u8>> {
+            Scope::of_text(id).map(|scope| scope.key().as_bytes().to_vec())
+        }
+    };
+}
+
 /// The hold on a relationship or a distributor. It stays after its release: its grace is in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::chat) struct WideHold {
@@ -26,17 +43,7 @@ impl Record for WideHold {
     const TABLE: TableId = TableId { number: 63, name: "chat.holds" };
     const UPSTREAM: Option<Upstream> = Some(Upstream { table: &HOLDS, lane: Lane::Urgent });
 
-    fn key(&self) -> Key {
-        self.scope.key()
-    }
-
-    fn upstream_id(key: &[u8]) -> Option<String> {
-        Scope::of_key(key).map(|scope| scope.text())
-    }
-
-    fn upstream_key(id: &str) -> Option<Vec<u8>> {
-        Scope::of_text(id).map(|scope| scope.key().as_bytes().to_vec())
-    }
+    by_scope!();
 
     fn upstream_row(&self) -> Vec<Value> {
         let (distributor, customer) = match self.scope {
@@ -87,17 +94,7 @@ impl Record for Release {
     const TABLE: TableId = TableId { number: 64, name: "chat.releases" };
     const UPSTREAM: Option<Upstream> = Some(Upstream { table: &RELEASES, lane: Lane::Urgent });
 
-    fn key(&self) -> Key {
-        self.scope.key()
-    }
-
-    fn upstream_id(key: &[u8]) -> Option<String> {
-        Scope::of_key(key).map(|scope| scope.text())
-    }
-
-    fn upstream_key(id: &str) -> Option<Vec<u8>> {
-        Scope::of_text(id).map(|scope| scope.key().as_bytes().to_vec())
-    }
+    by_scope!();
 
     fn upstream_row(&self) -> Vec<Value> {
         vec![text(self.requested_by), time(self.requested_at), text(&self.reason)]

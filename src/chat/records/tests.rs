@@ -1,5 +1,6 @@
 //! The golden bytes of each record: what was stored once must be read for ever.
 
+use crate::chat::trail::{Acknowledged, Settled};
 use crate::chat::records::holds::{Block, Release, TimeMark, WideHold};
 use crate::chat::records::*;
 use crate::store::testing::golden;
@@ -149,6 +150,8 @@ fn holds_releases_blocks_and_the_mark() {
     ]);
     golden(&[Block { conversation_id: id(1), user_id: "17".parse().unwrap(), blocked_at: at(2) }]);
     golden(&[TimeMark { trusted: Some(at(3)), heard: Some(at(4)) }]);
+    let settled = Some(Settled { here: 4, links: 6 });
+    golden(&[Acknowledged { seq: 5, hash: [7; 32], links: 5, at: at(5), settled }]);
 }
 
 #[test]

@@ -9,6 +9,7 @@
 //!   padded = client id length (1) ‖ client id ‖ body length (2) ‖ body ‖ zeros up to a multiple of 64
 //! ```
 //!
+//! In version 2 the body is a text that the box cannot open ([`away`]): of archive copies, where `archive_recipient` is set.
 //! A copy moves to another bucket by rewrapping its key; its text is not opened for that. [`Open`] and [`Sealed`]
 //! are different types, and only [`Sealed`] can be stored. Must not know who may read, nor when a copy dies.
 
@@ -23,14 +24,18 @@ use crate::base::secret::Secret;
 use crate::base::text::ClientId;
 use crate::base::time::Timestamp;
 use crate::chat::body::Body;
+use crate::chat::seal::away::Away;
 use crate::chat::seal::bucket::Bucket;
 
+pub mod away;
 pub mod bucket;
 pub mod file;
 pub mod keyring;
 
-/// The first byte of every sealed copy.
-pub const VERSION: u8 = 1;
+/// The first byte of a sealed copy that the box can open.
+const PLAIN: u8 = 1;
+/// The first byte of one whose text only a key off the box opens.
+const AWAY: u8 = 2;
 /// Lengths are padded to this many bytes, so that they say little about the text.
 const PAD: usize = 64;
 /// Bytes of a copy key's id.
@@ -81,12 +86,20 @@ pub struct Open {
     pub body: Body,
 }
 
+/// What is in a copy.
+pub enum Content {
+    /// A text.
+    Text(Open),
+    /// A text that only a key off the box opens.
+    Away(Away),
+}
+
 /// A sealed copy: the only form that can be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed(Vec<u8>);
 
-/// Copy key id, wrapped copy key, sealed body.
-type Parts<'a> = (&'a [u8; KEY_ID], &'a [u8; WRAPPED], &'a [u8]);
+/// Version, copy key id, wrapped copy key, sealed body.
+type Parts<'a> = (u8, &'a [u8; KEY_ID], &'a [u8; WRAPPED], &'a [u8]);
 
 impl Sealed {
     /// The stored bytes.
@@ -103,33 +116,45 @@ impl Sealed {
 
     fn split(&self) -> Result<Parts<'_>, Integrity> {
         let (version, rest) = self.0.split_first().ok_or(Integrity)?;
-        if *version != VERSION {
+        if ![PLAIN, AWAY].contains(version) {
             return Err(Integrity);
         }
         let (key_id, rest) = rest.split_first_chunk().ok_or(Integrity)?;
         let (wrapped, body) = rest.split_first_chunk().ok_or(Integrity)?;
-        Ok((key_id, wrapped, body))
+        Ok((*version, key_id, wrapped, body))
     }
 }
 
 /// Seals one copy of a message under a bucket, with a key of its own.
 #[must_use]
 pub fn seal(kind: CopyKind, bucket: &Bucket, binding: &Binding, open: &Open, entropy: &dyn Entropy) -> Sealed {
+    seal_bytes(Layer { version: PLAIN, kind, binding }, bucket, &pad(open), entropy)
+}
+
+/// The same of a text that the box cannot open.
+#[must_use]
+pub fn seal_away(kind: CopyKind, bucket: &Bucket, binding: &Binding, away: &Away, entropy: &dyn Entropy) -> Sealed {
+    seal_bytes(Layer { version: AWAY, kind, binding }, bucket, away.as_bytes(), entropy)
+}
+
+fn seal_bytes(layer: Layer<'_>, bucket: &Bucket, plain: &[u8], entropy: &dyn Entropy) -> Sealed {
     let key_id: [u8; KEY_ID] = entropy.bytes();
     let copy_key: Key = Secret::new(entropy.bytes());
-    let wrapped = aead::seal(&bucket.key, entropy, &wrap_binding(kind, bucket, &key_id, binding), copy_key.expose());
-    let body = aead::seal(&copy_key, entropy, &body_binding(kind, &key_id, binding), &pad(open));
-    Sealed([&[VERSION][..], &key_id, &wrapped, &body].concat())
+    let wrapped = aead::seal(&bucket.key, entropy, &layer.wrap(bucket, &key_id), copy_key.expose());
+    let body = aead::seal(&copy_key, entropy, &layer.body(&key_id), plain);
+    Sealed([&[layer.version][..], &key_id, &wrapped, &body].concat())
 }
 
 /// Opens a copy.
 ///
 /// # Errors
 /// [`Integrity`] where any byte, key or identifying field is not what it was.
-pub fn open(kind: CopyKind, bucket: &Bucket, binding: &Binding, sealed: &Sealed) -> Result<Open, Integrity> {
-    let (key_id, wrapped, body) = sealed.split()?;
-    let copy_key = unwrap(kind, bucket, key_id, binding, wrapped)?;
-    unpad(&Zeroizing::new(aead::open(&copy_key, &body_binding(kind, key_id, binding), body)?))
+pub fn open(kind: CopyKind, bucket: &Bucket, binding: &Binding, sealed: &Sealed) -> Result<Content, Integrity> {
+    let (version, key_id, wrapped, body) = sealed.split()?;
+    let layer = Layer { version, kind, binding };
+    let copy_key = layer.unwrap(bucket, key_id, wrapped)?;
+    let plain = Zeroizing::new(aead::open(&copy_key, &layer.body(key_id), body)?);
+    if version == AWAY { Away::from_bytes(plain.to_vec()).map(Content::Away) } else { unpad(&plain).map(Content::Text) }
 }
 
 /// Moves a copy's key from one bucket to another. The text stays sealed.
@@ -144,45 +169,53 @@ pub fn rewrap(
     sealed: &Sealed,
     entropy: &dyn Entropy,
 ) -> Result<Sealed, Integrity> {
-    let (key_id, wrapped, body) = sealed.split()?;
-    let copy_key = unwrap(kind, from, key_id, binding, wrapped)?;
-    let wrapped = aead::seal(&to.key, entropy, &wrap_binding(kind, to, key_id, binding), copy_key.expose());
-    Ok(Sealed([&[VERSION][..], key_id, &wrapped, body].concat()))
+    let (version, key_id, wrapped, body) = sealed.split()?;
+    let layer = Layer { version, kind, binding };
+    let copy_key = layer.unwrap(from, key_id, wrapped)?;
+    let wrapped = aead::seal(&to.key, entropy, &layer.wrap(to, key_id), copy_key.expose());
+    Ok(Sealed([&[version][..], key_id, &wrapped, body].concat()))
 }
 
-fn unwrap(
+/// What both layers of one copy bind.
+#[derive(Clone, Copy)]
+struct Layer<'a> {
+    version: u8,
     kind: CopyKind,
-    bucket: &Bucket,
-    key_id: &[u8; KEY_ID],
-    binding: &Binding,
-    wrapped: &[u8],
-) -> Result<Key, Integrity> {
-    let plain = Zeroizing::new(aead::open(&bucket.key, &wrap_binding(kind, bucket, key_id, binding), wrapped)?);
-    let key: [u8; 32] = plain.as_slice().try_into().map_err(|_| Integrity)?;
-    Ok(Secret::new(key))
+    binding: &'a Binding,
 }
 
-fn wrap_binding(kind: CopyKind, bucket: &Bucket, key_id: &[u8; KEY_ID], binding: &Binding) -> Vec<u8> {
-    associated(b"whotbox/chat/key", kind, &[bucket.id.as_bytes(), key_id], binding)
-}
-
-fn body_binding(kind: CopyKind, key_id: &[u8; KEY_ID], binding: &Binding) -> Vec<u8> {
-    associated(b"whotbox/chat/body", kind, &[key_id], binding)
-}
-
-/// The associated data: each part preceded by its length in four bytes, so that no two lists of parts collide.
-fn associated(label: &[u8], kind: CopyKind, keys: &[&[u8]], binding: &Binding) -> Vec<u8> {
-    let mut out = Vec::with_capacity(256);
-    let ids = [binding.conversation.raw(), binding.message.raw(), binding.sender.raw()].map(|id| id.binding());
-    let fields = [binding.box_id.as_bytes().as_slice(), &ids[0], &ids[1], &ids[2]];
-    let at = binding.created_at.micros().to_be_bytes();
-    let ends: [&[u8]; 2] = [&[kind.number()], &at];
-    let parts = [label, &[VERSION]].into_iter().chain(keys.iter().copied()).chain(fields).chain(ends);
-    for part in parts {
-        out.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
-        out.extend_from_slice(part);
+impl Layer<'_> {
+    fn unwrap(&self, bucket: &Bucket, key_id: &[u8; KEY_ID], wrapped: &[u8]) -> Result<Key, Integrity> {
+        let plain = Zeroizing::new(aead::open(&bucket.key, &self.wrap(bucket, key_id), wrapped)?);
+        let key: [u8; 32] = plain.as_slice().try_into().map_err(|_| Integrity)?;
+        Ok(Secret::new(key))
     }
-    out
+
+    fn wrap(&self, bucket: &Bucket, key_id: &[u8; KEY_ID]) -> Vec<u8> {
+        self.associated(b"whotbox/chat/key", &[bucket.id.as_bytes(), key_id])
+    }
+
+    fn body(&self, key_id: &[u8; KEY_ID]) -> Vec<u8> {
+        self.associated(b"whotbox/chat/body", &[key_id])
+    }
+
+    /// The associated data: each part preceded by its length in four bytes, so that no two lists of parts collide.
+    fn associated(&self, label: &[u8], keys: &[&[u8]]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256);
+        let binding = self.binding;
+        let ids = [binding.conversation.raw(), binding.message.raw(), binding.sender.raw()].map(|id| id.binding());
+        let fields = [binding.box_id.as_bytes().as_slice(), &ids[0], &ids[1], &ids[2]];
+        let at = binding.created_at.micros().to_be_bytes();
+        let (version, kind) = ([self.version], [self.kind.number()]);
+        let ends: [&[u8]; 2] = [&kind, &at];
+        let starts: [&[u8]; 2] = [label, &version];
+        let parts = starts.into_iter().chain(keys.iter().copied()).chain(fields).chain(ends);
+        for part in parts {
+            out.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+            out.extend_from_slice(part);
+        }
+        out
+    }
 }
 
 fn pad(open: &Open) -> Zeroizing<Vec<u8>> {

@@ -7,7 +7,9 @@ use crate::base::entropy::SeededEntropy;
 use crate::base::keys::MasterKey;
 use crate::chat::seal::bucket::{BucketId, Kind};
 use crate::chat::seal::file::{FileKeys, KeyFileError};
-use crate::chat::seal::*;
+use crate::chat::seal::{
+    Binding, Body, Bucket, Content, CopyKind, Integrity, KEY_ID, Open, Sealed, Secret, Timestamp, Uuid, WRAPPED, aead, rewrap, seal,
+};
 
 fn binding() -> Binding {
     Binding {
@@ -30,6 +32,14 @@ fn pair(n: u8) -> Bucket {
 
 fn text(client: Option<&str>, body: &str) -> Open {
     Open { client_message_id: client.map(|id| id.parse().unwrap()), body: Body::parse(body.into()).unwrap() }
+}
+
+/// Opens a copy that the box can open.
+fn open(kind: CopyKind, bucket: &Bucket, binding: &Binding, sealed: &Sealed) -> Result<Open, Integrity> {
+    match super::open(kind, bucket, binding, sealed)? {
+        Content::Text(open) => Ok(open),
+        Content::Away(_) => panic!("only a key off the box opens it"),
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::base::text::Reason;
 use crate::base::time::Timestamp;
 use crate::chat::audit::Action;
 use crate::chat::body::Body;
+use crate::chat::seal::away::Away;
 use crate::chat::takeover::{self, OldAudit, OldConversation, OldHold, OldMessage, OldText};
 use crate::ledger::What;
 use crate::moving::cell::{Cell, Refusal, Row};
@@ -105,6 +106,13 @@ fn text(context: &Context<'_>, row: &Row<'_>, remarks: &mut Vec<(What, String)>)
         remarks.push((What::Unopened, why.to_owned()));
         OldText::Unopened(bytes)
     };
+    // From a box whose archive is sealed to a key off it: no key of the old services opens that.
+    if let Cell::Text(text) = cell
+        && let Ok(away) = Away::from_text(text)
+    {
+        remarks.push((What::Unopened, "it is sealed to a key that is kept elsewhere, and stays so".to_owned()));
+        return Ok(OldText::Away(away));
+    }
     match context.keys.open(cell, context.cipher) {
         Opened::Empty => Err(Verdict::Refused("ciphertext: it is empty".to_owned())),
         Opened::Broken(why) => Err(Verdict::Refused(format!("ciphertext: {why}"))),

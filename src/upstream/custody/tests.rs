@@ -127,3 +127,84 @@ async fn a_trail_that_is_cut_or_goes_on_another_way_is_seen_at_the_next_contact(
         assert!(custody.chat.trail().unwrap().is_err(), "and stays so when the new links have come to central");
     }
 }
+
+/// A box of three links that central knows, set back to one; what the custody then says of it.
+async fn set_back() -> (World, Central, Custody<Memory>) {
+    let (w, central) = (world().await, Central::default());
+    for _ in 0..3 {
+        w.reviews().await.unwrap();
+    }
+    sent(&w, &central).await;
+    w.cuts_trail(2).await;
+    let mut custody = custody(&w, &central);
+    custody.step().await.unwrap();
+    assert!(matches!(custody.chat.trail(), Some(Err(Diverged::Cut { central: 3, here: 1 }))));
+    (w, central, custody)
+}
+
+/// Everything is sent, and both are compared.
+async fn contact(w: &World, central: &Central, custody: &mut Custody<Memory>) -> Result<(), Diverged> {
+    sent(w, central).await;
+    w.clock.advance(HEARTBEAT);
+    custody.step().await.unwrap();
+    custody.chat.trail().unwrap().map(|_| ())
+}
+
+fn why() -> crate::base::text::Reason {
+    "the disk broke, the backup of Monday was restored".parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_restore_that_somebody_acknowledges_is_on_the_trail_and_alarms_no_more() {
+    let (w, central, mut custody) = set_back().await;
+    let id = custody.chat.acknowledge_trail(&w.store, w.mods.id(), why()).await.unwrap();
+    assert!(matches!(custody.chat.trail(), Some(Ok(_))), "at once");
+    let again = custody.chat.acknowledge_trail(&w.store, w.mods.id(), why()).await;
+    assert!(matches!(again, Err(Chat::NotDiverged)), "once");
+    let read = w.store.read().unwrap();
+    let link = audit::list(&read, None, &crate::store::page::Page::newest(1)).unwrap().items.remove(0);
+    assert_eq!((link.id, link.action.name(), link.seq), (id, "divergence_acknowledged", 2));
+    assert!(link.reason.as_str().contains("central: 3 links to 3") && link.reason.as_str().ends_with("here: 1; cut)"));
+    assert!(audit::verify(&read).unwrap().is_ok());
+    drop(read);
+    // Also while the old end is longer, when both are as long, and from there on; and after a restart.
+    for _ in 0..4 {
+        assert_eq!(contact(&w, &central, &mut custody).await, Ok(()));
+        w.reviews().await.unwrap();
+    }
+    assert!(!custody.chat.unsettled(&w.store.read().unwrap()).unwrap());
+    let mut custody = super::tests::custody(&w, &central);
+    assert_eq!(contact(&w, &central, &mut custody).await, Ok(()));
+}
+
+#[tokio::test]
+async fn what_is_cut_or_set_back_after_the_acknowledgement_alarms_again() {
+    // Two links more, of which one or both are cut, and then the trail goes on by none or more.
+    for (cut, again) in [(1, 0), (2, 0), (1, 1), (2, 1), (2, 2), (1, 4)] {
+        let (w, central, mut custody) = set_back().await;
+        custody.chat.acknowledge_trail(&w.store, w.mods.id(), why()).await.unwrap();
+        assert_eq!(contact(&w, &central, &mut custody).await, Ok(()));
+        for _ in 0..2 {
+            w.reviews().await.unwrap();
+        }
+        assert_eq!(contact(&w, &central, &mut custody).await, Ok(()), "the negative control");
+        w.cuts_trail(cut).await;
+        for _ in 0..again {
+            w.reviews().await.unwrap();
+        }
+        let seen = contact(&w, &central, &mut custody).await;
+        assert!(seen.is_err(), "cut {cut}, again {again}");
+    }
+}
+
+#[tokio::test]
+async fn a_box_that_is_set_back_before_its_acknowledgement_alarms_as_if_there_were_none() {
+    let (w, central, mut custody) = set_back().await;
+    let before = w.store.read().unwrap();
+    assert!(!custody.chat.unsettled(&before).unwrap(), "nothing is acknowledged by itself");
+    drop(before);
+    for _ in 0..5 {
+        w.reviews().await.unwrap();
+        assert!(contact(&w, &central, &mut custody).await.is_err());
+    }
+}
