@@ -156,19 +156,7 @@ impl App {
         }));
         let customer = Arc::new(customer::service::Service::new(&secrets.master, Arc::clone(&identity)));
         let idempotency = secrets.master.derive(Purpose::Idempotency);
-        let setup = chat::service::Setup {
-            path: config.data_dir.join(chat::service::KEY_FILE),
-            box_id,
-            clock: Arc::clone(&clock),
-            entropy: Arc::clone(&entropy),
-            settings: chat::service::Settings {
-                archive: config.archive,
-                shred: config.shred,
-                release: chat::hold::Terms { grace: config.hold_grace, second_moderator: config.hold_second_moderator },
-                offline: config.hold_offline,
-            },
-            archive_recipient: config.archive_recipient.clone(),
-        };
+        let setup = chat_setup(&config, box_id, &clock, &entropy);
         let chat = Arc::new(chat::service::Service::open(&secrets.master, setup, &store.read()?)?);
         chat.set_gate(gate(&store)?);
         Ok(Arc::new(Self {
@@ -187,6 +175,28 @@ impl App {
             box_id,
             secrets,
         }))
+    }
+}
+
+/// What chat is opened with.
+fn chat_setup(
+    config: &Config,
+    box_id: Uuid,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> chat::service::Setup {
+    chat::service::Setup {
+        path: config.data_dir.join(chat::service::KEY_FILE),
+        box_id,
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+        settings: chat::service::Settings {
+            archive: config.archive,
+            shred: config.shred,
+            release: chat::hold::Terms { grace: config.hold_grace, second_moderator: config.hold_second_moderator },
+            offline: config.hold_offline,
+        },
+        archive_recipient: config.archive_recipient.clone(),
     }
 }
 

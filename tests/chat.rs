@@ -1,6 +1,7 @@
 //! Chat and moderation through the real program, as the contract's section 5 and 6 have them.
 
 mod aead;
+mod away;
 mod messages;
 mod moderation;
 mod old_store;

@@ -237,7 +237,11 @@ impl OldMessage {
         let mut facts = self.facts();
         if matches!((&self.text, &source.text), (OldText::Away(_), OldText::Open(_))) {
             let theirs = source.facts().into_iter().find(|(name, _)| *name == "ciphertext");
-            facts.iter_mut().filter(|(name, _)| *name == "ciphertext").zip(theirs).for_each(|(ours, theirs)| *ours = theirs);
+            facts
+                .iter_mut()
+                .filter(|(name, _)| *name == "ciphertext")
+                .zip(theirs)
+                .for_each(|(ours, theirs)| *ours = theirs);
         }
         facts
     }

@@ -126,9 +126,10 @@ async fn acknowledge(app: &Arc<App>, reason: &str) -> Result<Value, Failure> {
     let console = CONSOLE.parse().map_err(|_| usage("The console has no name."))?;
     match app.chat.acknowledge_trail(&app.store, console, reason).await {
         Ok(id) => Ok(json!({"audit_id": id, "audit": trail(app)})),
-        Err(error @ Error::NotDiverged) => {
-            Err(Failure::failed(error, "Only a running box that central answers knows of a difference: whotbox status."))
-        }
+        Err(error @ Error::NotDiverged) => Err(Failure::failed(
+            error,
+            "Only a running box that central answers knows of a difference: whotbox status.",
+        )),
         Err(error) => Err(broken_store(error)),
     }
 }

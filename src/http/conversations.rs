@@ -247,8 +247,9 @@ pub fn problem(error: Error) -> Problem {
         Error::SecondModerator => Code::SecondModerator.into(),
         Error::Blocked => Code::Blocked.into(),
         Error::Lapsed => Code::AccessLapsed.into(),
-        Error::NotDiverged => Problem::new(Code::Conflict)
-            .detail("The audit trail did not differ from central's at the last contact: there is nothing to acknowledge."),
+        Error::NotDiverged => Problem::new(Code::Conflict).detail(
+            "The audit trail did not differ from central's at the last contact: there is nothing to acknowledge.",
+        ),
         Error::ClockDiffers => Code::ClockDiffers.into(),
         Error::TooManyReviews(wait) => Problem::new(Code::TooManyRequests).retry_after(wait),
         Error::TooLarge => {

@@ -147,7 +147,10 @@ async fn a_thousand_messages_leave_their_text_nowhere() {
     let seen = tempfile::tempdir().unwrap();
     let inside = seen.path().join("inside-the-backup");
     backup.open(&inside);
-    assert!(std::fs::metadata(&inside).unwrap().len() > messages as u64 * 200, "every message's sealed copies are in it");
+    assert!(
+        std::fs::metadata(&inside).unwrap().len() > messages as u64 * 200,
+        "every message's sealed copies are in it"
+    );
     dumped(&central, &seen.path().join("dump.sql"));
     assert!(wire.record(&seen.path().join("wire")) > messages * 500, "the wire was listened to");
     central.sql("checkpoint");
@@ -163,7 +166,9 @@ async fn a_thousand_messages_leave_their_text_nowhere() {
         let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
         write!(file, "\0{SECRET}\0").unwrap();
     };
-    for (number, name) in ["log", "data/chat.keys", "data/box.redb", "core.17", "data/left.tmp", &backup.file].iter().enumerate() {
+    for (number, name) in
+        ["log", "data/chat.keys", "data/box.redb", "core.17", "data/left.tmp", &backup.file].iter().enumerate()
+    {
         plant(&folder.path().join(name));
         assert_eq!(found(folder.path()), number + 1, "{name}");
     }

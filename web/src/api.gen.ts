@@ -334,6 +334,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/moderation/trail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the audit trail is what central has of it. */
+        get: operations["get_admin_moderation_trail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/moderation/trail/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that a difference from central is known, as after a restore; a link of the trail. */
+        post: operations["post_admin_moderation_trail_acknowledge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/moderators": {
         parameters: {
             query?: never;
@@ -2616,6 +2650,11 @@ export interface components {
         JoinedSession: components["schemas"]["Session"] & {
             relationship?: components["schemas"]["Relationship"] | null;
         };
+        /** @description That a difference is known. */
+        Known: {
+            /** @description Why the two differ; 10–400 characters. */
+            reason: string;
+        };
         /** @description The state of a legal hold. */
         LegalHold: {
             active: boolean;
@@ -2658,6 +2697,8 @@ export interface components {
             id: string;
             /** Format: date-time */
             read_at?: string | null;
+            /** @description For moderators, instead of the text: an age file in base64, which the key of `archive_recipient` opens. */
+            sealed?: string | null;
             sender_id: string;
             /**
              * Format: int64
@@ -3329,6 +3370,20 @@ export interface components {
             expires_at: string;
             /** @description Opens the match's socket once, as `?reconnect_token=`. */
             reconnect_token: string;
+        };
+        /** @description How the trail stands beside central's. */
+        TrailState: {
+            /**
+             * Format: date-time
+             * @description When both were last found to agree; null before the first comparison, and while they differ.
+             */
+            agreed_at?: string | null;
+            /** @description The link that notes the acknowledgement. */
+            audit_id?: string | null;
+            /** @description The same in a sentence. */
+            detail?: string | null;
+            /** @description How they differ: `cut`, `rewritten` or `forked`; null while they do not. */
+            diverged?: string | null;
         };
         /** @description A user, as that user and admins see one. */
         User: {
@@ -5175,6 +5230,131 @@ export interface operations {
                 };
             };
             /** @description `not_held`, `second_moderator_needed` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `payload_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `validation_failed` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_admin_moderation_trail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrailState"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_admin_moderation_trail_acknowledge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Known"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrailState"];
+                };
+            };
+            /** @description `malformed_json` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`, `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict` */
             409: {
                 headers: {
                     [name: string]: unknown;

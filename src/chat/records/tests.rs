@@ -1,8 +1,8 @@
 //! The golden bytes of each record: what was stored once must be read for ever.
 
-use crate::chat::trail::{Acknowledged, Settled};
 use crate::chat::records::holds::{Block, Release, TimeMark, WideHold};
 use crate::chat::records::*;
+use crate::chat::trail::{Acknowledged, Settled};
 use crate::store::testing::golden;
 
 fn at(second: i64) -> Timestamp {

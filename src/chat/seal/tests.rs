@@ -8,7 +8,8 @@ use crate::base::keys::MasterKey;
 use crate::chat::seal::bucket::{BucketId, Kind};
 use crate::chat::seal::file::{FileKeys, KeyFileError};
 use crate::chat::seal::{
-    Binding, Body, Bucket, Content, CopyKind, Integrity, KEY_ID, Open, Sealed, Secret, Timestamp, Uuid, WRAPPED, aead, rewrap, seal,
+    Binding, Body, Bucket, Content, CopyKind, Integrity, KEY_ID, Open, Sealed, Secret, Timestamp, Uuid, WRAPPED, aead,
+    rewrap, seal,
 };
 
 fn binding() -> Binding {

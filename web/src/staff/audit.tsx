@@ -7,6 +7,7 @@ import { clock, day } from '../base/i18n';
 import { useLoad, useTitle } from '../ui/hooks';
 import { Button, Heading, List } from '../ui/parts';
 import { Page } from './app';
+import { Beside } from './trail';
 import { s } from './words';
 
 /** Pages of 200 entries that one look fetches. */
@@ -55,6 +56,7 @@ export function Trail() {
   return (
     <Page at="/staff/audit">
       <Heading>{s('audit')}</Heading>
+      <Beside onChange={() => void all.reload()} />
       {bad !== null && <p class="notice danger">{s('audit.bad', { n: bad })}</p>}
       {bad === null && first && last && <p class="notice good">{s('audit.good', { from: first.seq, to: last.seq })}</p>}
       {all.data?.more && <p class="notice warn">{s('audit.partly', { n: items.length })}</p>}

@@ -15,7 +15,7 @@ import { s } from './words';
 const ALL = '/api/v1/admin/moderation';
 
 /** The route of one wide hold. */
-const pathOf = (hold: Hold): string =>
+export const pathOf = (hold: Pick<Hold, 'scope' | 'distributor_id' | 'customer_id'>): string =>
   hold.scope === 'distributor'
     ? `${ALL}/distributors/${hold.distributor_id}/legal-hold`
     : `${ALL}/relationships/${hold.distributor_id}/${hold.customer_id}/legal-hold`;

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { get } from '../base/api';
-import type { Conversation, Review } from '../base/contract';
+import type { Conversation, Message, Review } from '../base/contract';
 import { download } from '../base/download';
 import { clock, day } from '../base/i18n';
 import { held } from '../base/session';
@@ -11,6 +11,8 @@ import { Button, Choice, Fault, Field, Heading, Loading } from '../ui/parts';
 import { Page } from './app';
 import { Hold } from './hold';
 import { namesOf } from './names';
+import { Key, type Opened as Unsealed } from './sealed';
+import { Wider } from './wider';
 import { s } from './words';
 
 export const KINDS = ['report', 'legal', 'safety', 'support', 'audit'] as const;
@@ -68,6 +70,7 @@ export function Reading({ id }: { id: string }) {
         />
       )}
       {head.data?.talk && <Hold talk={opened?.review.conversation ?? head.data.talk} />}
+      {head.data?.talk && <Wider talk={head.data.talk} />}
     </Page>
   );
 }
@@ -134,6 +137,14 @@ function remaining(ms: number): string {
   return `${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`;
 }
 
+/** What a message says that the box could not show. */
+function unsealed(message: Message, texts: Map<string, Unsealed> | null): string {
+  const text = texts?.get(message.id);
+  if (text && 'body' in text) return text.body;
+  if (text) return s(`sealed.${text.why}`);
+  return message.sealed ? s('sealed.closed') : s('read.gone', { why: message.error ?? '' });
+}
+
 interface TranscriptProps {
   id: string;
   opened: Opened;
@@ -151,6 +162,7 @@ function Transcript({ id, opened, onMore, onClose }: TranscriptProps) {
   });
   const now = useTick(Date.now, 1000, true);
   const [saved, tell] = useState(false);
+  const [texts, unseal] = useState<Map<string, Unsealed> | null>(null);
   const evidence = useAction(async () => {
     await download(`${ONE}/${id}/export?${new URLSearchParams({ reason })}`, `evidence-${id}`);
     tell(true);
@@ -176,6 +188,9 @@ function Transcript({ id, opened, onMore, onClose }: TranscriptProps) {
       <Fault of={evidence.fault} />
       <div role="status">{saved && <p class="notice good">{s('read.exported')}</p>}</div>
       <p class="soft">{s('read.recorded', { id: review.audit_id })}</p>
+      {review.messages.some(message => message.sealed && !texts?.has(message.id)) && (
+        <Key of={review.messages} onOpen={unseal} />
+      )}
       {review.messages.length === 0 && <p class="soft">{s('read.none')}</p>}
       <ol class="transcript">
         {review.messages.map(message => (
@@ -184,7 +199,7 @@ function Transcript({ id, opened, onMore, onClose }: TranscriptProps) {
               {day(message.created_at)}, {clock(message.created_at)}
             </span>
             <strong>{who(message.sender_id)}</strong>
-            <span class="words">{message.body ?? s('read.gone', { why: message.error ?? '' })}</span>
+            <span class="words">{message.body ?? unsealed(message, texts)}</span>
           </li>
         ))}
       </ol>

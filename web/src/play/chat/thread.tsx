@@ -1,14 +1,15 @@
 //! A conversation: messages with ticks, what vanishing means, and honest words about review.
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { del, post } from '../../base/api';
 import type { Message } from '../../base/contract';
 import { clock, day, known, plural, t } from '../../base/i18n';
 import { Refusal } from '../../base/problem';
 import { myId } from '../../base/session';
-import { useLoad, useTitle } from '../../ui/hooks';
+import { useAction, useLoad, useTitle } from '../../ui/hooks';
 import { Icon } from '../../ui/icons';
 import { Announce, Button, Dialog, Fault, Heading } from '../../ui/parts';
-import { contacts } from './people';
+import { type Contact, contacts } from './people';
 import { type Draft, Talk } from './talk';
 
 /** A message counts as read after this long on the screen, and longer for longer texts: it vanishes then. */
@@ -19,7 +20,9 @@ export function Thread({ id }: { id: string }) {
   const talk = useMemo(() => new Talk(id), [id]);
   useEffect(() => () => talk.close(), [talk]);
   const people = useLoad(contacts, [id]);
-  const name = people.data?.find(one => one.conversation?.id === id)?.name ?? '';
+  const contact = people.data?.find(one => one.conversation?.id === id);
+  const name = contact?.name ?? '';
+  const blocked = contact?.conversation?.blocked === true;
   const [about, tell] = useState(false);
   const [detail, look] = useState<Message | null>(null);
   useTitle(name ? t('chat.with', { name }) : t('chat.title'));
@@ -47,16 +50,36 @@ export function Thread({ id }: { id: string }) {
       <p class="typing soft" aria-live="polite">
         {talk.typing.value ? t('chat.typing', { name }) : ''}
       </p>
-      {missing ? <p class="notice warn">{t('err.not_found')}</p> : <Compose talk={talk} />}
+      {missing ? <p class="notice warn">{t('err.not_found')}</p> : blocked ? <p class="notice warn">{t('block.on', { name })}</p> : <Compose talk={talk} />}
       {about && (
         <Dialog title={t('chat.about')} onClose={() => tell(false)}>
           <p>{t('chat.vanish')}</p>
           <p>{t('chat.privacy')}</p>
+          {contact?.conversation && <Blocking contact={contact} onChange={people.reload} />}
           <Button onClick={() => tell(false)}>{t('go.close')}</Button>
         </Dialog>
       )}
       {detail && <Detail message={detail} onClose={() => look(null)} />}
     </main>
+  );
+}
+
+/** Ends or opens the writing of both; the other is not told why. */
+function Blocking({ contact, onChange }: { contact: Contact; onChange: () => Promise<unknown> }) {
+  const blocked = contact.conversation?.blocked === true;
+  const path = `/api/v1/conversations/${contact.conversation?.id}/block`;
+  const { busy, fault, run } = useAction(async () => {
+    await (blocked ? del(path) : post(path));
+    await onChange();
+  });
+  return (
+    <div class="stack">
+      <p role="status">{t(blocked ? 'block.on' : 'block.about', { name: contact.name })}</p>
+      <Fault of={fault} />
+      <Button kind={blocked ? 'plain' : 'danger'} busy={busy} onClick={run}>
+        {t(blocked ? 'block.off' : 'block.do', { name: contact.name })}
+      </Button>
+    </div>
   );
 }
 
