@@ -138,3 +138,44 @@ impl Job for Replication {
         self.link.wake.notified().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::app::Parts;
+    use crate::base::entropy::SeededEntropy;
+    use crate::base::time::{Clock as _, ManualClock, Timestamp};
+    use crate::config::Given;
+    use crate::config::secrets::OldVariables;
+    use crate::jobs::retention::Retention;
+
+    fn restored(dir: &Path) -> Arc<App> {
+        let config = Given { data_dir: Some(dir.join("data")), ..Given::default() }.complete().unwrap();
+        let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_795_341_600_000_000)));
+        let entropy = Arc::new(SeededEntropy::new(1));
+        let app = App::open(config, Parts { clock, entropy, old: OldVariables::default(), medium: None }).unwrap();
+        app.chat.set_gate(Gate::ClosedUntilHolds);
+        app
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_contact_alone_lets_nothing_be_destroyed_after_a_restore_and_carried_out_orders_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let (app, link) = (restored(dir.path()), Arc::new(Link::default()));
+        let replication = Replication::new(Arc::clone(&app), Arc::clone(&link));
+        let mut retention = Retention { app: Arc::clone(&app), link: Arc::clone(&link) };
+        // Orders of a central that does not follow this life are no word on its holds.
+        link.status.disabled();
+        replication.holds_known();
+        assert_eq!(app.chat.gate(), Gate::ClosedUntilHolds);
+        // It follows again: expiry still waits until the orders have been asked for.
+        link.status.synced(app.clock.now(), 0);
+        retention.step().await;
+        assert_eq!(app.chat.gate(), Gate::ClosedUntilHolds);
+        assert_eq!(app.chat.status().waiting, Some(crate::chat::retention::RESTORED));
+        replication.holds_known();
+        assert_eq!(app.chat.gate(), Gate::Closed);
+    }
+}

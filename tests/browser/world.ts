@@ -150,6 +150,16 @@ export const SCREENS: Screen[] = [
   { name: 'result', who: 'player', path: world => `/play/g/${world.lost}`, ready: '.outcome' },
   { name: 'chats', who: 'player', path: () => '/chat', ready: '.rows .row' },
   { name: 'chat', who: 'player', path: world => `/chat/${world.talk}`, ready: '.bubble.mine' },
+  {
+    name: 'chat-about',
+    who: 'player',
+    path: world => `/chat/${world.talk}`,
+    ready: '.bubble.mine',
+    open: async ({ page }) => {
+      await page.locator('.thread-head button').click();
+      await expect(page.locator('dialog .button.danger')).toBeVisible();
+    },
+  },
   { name: 'me', who: 'player', path: () => '/me', ready: '.rows .row' },
   { name: 'help', who: 'player', path: () => '/help', ready: '.specials' },
   { name: 'nowhere', who: 'player', path: () => '/play/g/none', ready: '.table.empty h1:not(:has(~ .bar-warn))' },
@@ -223,7 +233,38 @@ export const SCREENS: Screen[] = [
       await expect(phone.page.locator('.transcript li').first()).toBeVisible();
     },
   },
+  {
+    name: 'staff-sealed',
+    who: 'moderator',
+    path: world => `/staff/c/${world.talk}`,
+    ready: '.stack .button.main',
+    // As a box shows it whose archive is sealed to a key elsewhere.
+    open: async ({ page }) => {
+      await page.route('**/api/v1/admin/moderation/conversations/*?reason=*', async route => {
+        const answer = await route.fetch();
+        const review = (await answer.json()) as { messages: { body: string | null; sealed?: string }[] };
+        for (const message of review.messages) Object.assign(message, { body: null, sealed: 'YWdl' });
+        await route.fulfill({ response: answer, json: review });
+      });
+      await page.locator('form input').first().fill('LG-2291: a customer reported a threat');
+      await page.locator('form .button.main').first().click();
+      await expect(page.locator('input[type=password]')).toBeVisible();
+    },
+  },
   { name: 'staff-holds', who: 'moderator', path: () => '/staff/holds', ready: '.notice.hold' },
   { name: 'staff-audit', who: 'moderator', path: () => '/staff/audit', ready: '.rows .row, .soft' },
+  {
+    name: 'staff-trail-differs',
+    who: 'moderator',
+    path: () => '/staff/audit',
+    ready: '.rows .row, .soft',
+    // As after a restore that nobody has acknowledged.
+    open: async ({ page }) => {
+      const state = { agreed_at: null, diverged: 'cut', detail: 'it was cut or set back' };
+      await page.route('**/api/v1/admin/moderation/trail', route => route.fulfill({ json: state }));
+      await page.reload();
+      await expect(page.locator('form .button.danger')).toBeVisible();
+    },
+  },
   { name: 'staff-retention', who: 'admin', path: () => '/staff/retention', ready: '.button.main' },
 ];

@@ -106,6 +106,7 @@ fn dumped(central: &Database, to: &Path) {
     std::fs::write(to, dump.stdout).unwrap();
 }
 
+// Long because one story goes through every place that keeps anything.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_messages_leave_their_text_nowhere() {
     // Given a box that logs everything it can, linked to central over a wire that is listened to.
