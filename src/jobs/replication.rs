@@ -146,7 +146,7 @@ mod tests {
     use super::*;
     use crate::app::Parts;
     use crate::base::entropy::SeededEntropy;
-    use crate::base::time::{Clock as _, ManualClock, Timestamp};
+    use crate::base::time::{ManualClock, Timestamp};
     use crate::config::Given;
     use crate::config::secrets::OldVariables;
     use crate::jobs::retention::Retention;

@@ -68,7 +68,6 @@ export type BoxSettings = Refine<
 >;
 export type BoxCard = Full<Schemas['BoxCard']>;
 export type RunningGame = Refine<Schemas['RunningGame'], { players: Full<Schemas['RunningPlayer']>[] }>;
-export type Setting = Refine<Schemas['Shown'], { value: unknown; source: 'flag' | 'environment' | 'file' | 'central' | 'default' }>;
 export type TrailState = Full<Schemas['TrailState']>;
 export type Hold = Full<Schemas['Hold']>;
 export type ClockState = Full<Schemas['ClockState']>;
