@@ -77,10 +77,13 @@ export class Talk {
   /** Takes the list from the box as the truth, and sends what waits. */
   async refresh(): Promise<void> {
     try {
-      const { items } = await get<Page<Message>>(`/api/v1/conversations/${this.id}/messages?limit=200`);
-      const before = this.#messages.peek() ?? [];
-      const gone = before.filter(old => !items.some(one => one.id === old.id));
-      this.#vanished.value += gone.length;
+      const known = new Set((this.#messages.peek() ?? []).map(one => one.id));
+      const listed = await this.#all();
+      const ids = new Set(listed.map(one => one.id));
+      // What came by the socket meanwhile may be newer than the list.
+      const shown = (this.#messages.peek() ?? []).filter(one => !ids.has(one.id));
+      const items = [...listed, ...shown.filter(one => !known.has(one.id))];
+      this.#vanished.value += shown.filter(one => known.has(one.id)).length;
       this.#messages.value = items;
       this.#fault.value = null;
       this.#settle(items);
@@ -88,6 +91,18 @@ export class Talk {
       await this.#flush();
     } catch (fault) {
       this.#fault.value = fault;
+    }
+  }
+
+  /** Every message that is there to read: the list gives the oldest first, 200 at a time. */
+  async #all(): Promise<Message[]> {
+    const items: Message[] = [];
+    let cursor = '';
+    for (;;) {
+      const page = await get<Page<Message>>(`/api/v1/conversations/${this.id}/messages?limit=200${cursor}`);
+      items.push(...page.items);
+      if (!page.next_cursor) return items;
+      cursor = `&cursor=${encodeURIComponent(page.next_cursor)}`;
     }
   }
 
