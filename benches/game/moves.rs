@@ -164,11 +164,11 @@ async fn measure(way: Way, served: &Served, people: &[Person], width: usize) -> 
     warm.store(true, Ordering::Relaxed);
     tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
     stop.store(true, Ordering::Relaxed);
-    let wall = clock.monotonic().since(began).as_secs_f64();
-    let late = tokio::time::Instant::now() + LATE;
+    let ended = clock.monotonic();
+    let wall = ended.since(began).as_secs_f64();
     let (mut took, mut failed) = (Vec::new(), 0);
     for mut one in playing {
-        match tokio::time::timeout_at(late, &mut one).await {
+        match tokio::time::timeout(LATE.saturating_sub(clock.monotonic().since(ended)), &mut one).await {
             Ok(played) => {
                 let (some, lost) = played.unwrap_or((Vec::new(), 1));
                 took.extend(some);

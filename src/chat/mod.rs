@@ -11,7 +11,8 @@
 //! wiped when dropped, and nothing but [`seal::Sealed`] can be stored. Knows no HTTP and no matches.
 
 pub mod audit;
-#[cfg(all(test, feature = "age"))]
+#[cfg(test)]
+#[cfg(feature = "age")]
 mod away_tests;
 pub mod blocks;
 pub mod body;

@@ -137,7 +137,8 @@ impl Away {
     }
 }
 
-#[cfg(all(test, feature = "age"))]
+#[cfg(test)]
+#[cfg(feature = "age")]
 mod tests {
     use super::*;
     use crate::base::entropy::{Entropy, SeededEntropy};
