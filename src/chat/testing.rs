@@ -126,6 +126,7 @@ impl World {
     }
 
     /// The same box after a restart with another `archive_recipient`.
+    #[cfg(feature = "age")]
     pub(crate) fn restarted_sealing_to(mut self, to: Option<RecoveryPublic>) -> Self {
         self.chat = service_sealing_to(&self.dir, &self.store, &self.clock, 1, to).unwrap();
         self
