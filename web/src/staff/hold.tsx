@@ -6,22 +6,21 @@ import type { Conversation, Hold as HoldState } from '../base/contract';
 import { clock, day, plural } from '../base/i18n';
 import { myId } from '../base/session';
 import { useAction, useLoad } from '../ui/hooks';
-import { Button, Fault, Field } from '../ui/parts';
-import { REASON } from './reading';
+import { Button, Fault } from '../ui/parts';
+import { ReasonField, useReason } from './reason';
 import { s } from './words';
 
 const at = (iso: string): string => `${day(iso)}, ${clock(iso)}`;
 
 export function Hold({ talk }: { talk: Conversation }) {
   const [now, update] = useState<Conversation>(talk);
-  const [reason, setReason] = useState('');
-  const [short, setShort] = useState(false);
+  const reason = useReason();
   const held = now.legal_hold?.active === true;
   const path = `/api/v1/admin/moderation/conversations/${talk.id}/legal-hold`;
   const { busy, fault, run } = useAction(async () => {
-    const body = { reason: reason.trim() };
+    const body = { reason: reason.text };
     update(held ? await del<Conversation>(path, body) : await post<Conversation>(path, body));
-    setReason('');
+    reason.clear();
   });
   const { legal_hold, expiring_messages, release_requested: asked } = now;
   const wider = (now.held_by ?? []).filter(scope => scope !== 'conversation');
@@ -31,11 +30,7 @@ export function Hold({ talk }: { talk: Conversation }) {
     <form
       class="panel stack"
       noValidate
-      onSubmit={event => {
-        event.preventDefault();
-        setShort(reason.trim().length < REASON);
-        if (reason.trim().length >= REASON) void run();
-      }}
+      onSubmit={reason.before(run)}
     >
       {held && (
         <p class="notice hold">
@@ -55,14 +50,7 @@ export function Hold({ talk }: { talk: Conversation }) {
       <h2>{s(held ? 'hold.release' : 'hold.place')}</h2>
       <p class="soft">{s(held ? 'hold.release.lead' : 'hold.place.lead')}</p>
       {held && after.data?.on_release && <Expiring of={after.data.on_release} />}
-      <Field
-        label={s('hold.reason')}
-        hint={s('gate.reason.hint')}
-        fault={short ? s('gate.short') : undefined}
-        value={reason}
-        onInput={setReason}
-        attributes={{ autocomplete: 'off', maxLength: 500 }}
-      />
+      <ReasonField of={reason} label={s('hold.reason')} />
       <Fault of={fault} />
       <Button kind={held ? 'danger' : 'main'} submit busy={busy}>
         {s(held ? 'hold.release' : 'hold.place')}

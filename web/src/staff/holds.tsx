@@ -1,15 +1,14 @@
 //! Holds on whole relationships and distributors: what stands, what its release would destroy, and the release.
 
-import { useState } from 'preact/hooks';
 import { del, get, post } from '../base/api';
 import type { Hold, Page as PageOf } from '../base/contract';
 import { clock, day } from '../base/i18n';
 import { useAction, useLoad, useTitle } from '../ui/hooks';
-import { Button, Fault, Field, Heading, List } from '../ui/parts';
+import { Button, Fault, Heading, List } from '../ui/parts';
 import { Page } from './app';
 import { Asked, Expiring } from './hold';
 import { whoIn } from './names';
-import { REASON } from './reading';
+import { ReasonField, useReason } from './reason';
 import { s } from './words';
 
 const ALL = '/api/v1/admin/moderation';
@@ -38,15 +37,14 @@ export function Holds() {
 }
 
 function One({ first, who }: { first: Hold; who: string }) {
-  const [reason, setReason] = useState('');
-  const [short, setShort] = useState(false);
+  const reason = useReason();
   const path = pathOf(first);
   const now = useLoad(() => get<Hold>(path), [path]);
   const hold = now.data ?? first;
   const { busy, fault, run } = useAction(async () => {
-    const body = { reason: reason.trim() };
+    const body = { reason: reason.text };
     await (hold.active ? del(path, body) : post(path, body));
-    setReason('');
+    reason.clear();
     await now.reload();
   });
   const act = s(hold.active ? 'hold.release' : 'hold.place');
@@ -55,11 +53,7 @@ function One({ first, who }: { first: Hold; who: string }) {
       <form
         class="stack"
         noValidate
-        onSubmit={event => {
-          event.preventDefault();
-          setShort(reason.trim().length < REASON);
-          if (reason.trim().length >= REASON) void run();
-        }}
+        onSubmit={reason.before(run)}
       >
         <h2>
           {who} <span class="badge">{s(hold.scope === 'distributor' ? 'holds.distributor' : 'holds.relationship')}</span>
@@ -72,14 +66,7 @@ function One({ first, who }: { first: Hold; who: string }) {
         {!hold.active && <p class="soft">{s('holds.over')}</p>}
         {hold.active && hold.release_requested && <Asked of={hold.release_requested} />}
         {hold.active && hold.on_release && <Expiring of={hold.on_release} />}
-        <Field
-          label={s('hold.reason')}
-          hint={s('gate.reason.hint')}
-          fault={short ? s('gate.short') : undefined}
-          value={reason}
-          onInput={setReason}
-          attributes={{ autocomplete: 'off', maxLength: 500 }}
-        />
+        <ReasonField of={reason} label={s('hold.reason')} />
         <Fault of={fault ?? now.fault} />
         <Button kind={hold.active ? 'danger' : 'main'} submit busy={busy} label={`${act}: ${who}`}>
           {act}

@@ -7,10 +7,11 @@ import { download } from '../base/download';
 import { clock, day } from '../base/i18n';
 import { held } from '../base/session';
 import { useAction, useLoad, useTick, useTitle } from '../ui/hooks';
-import { Button, Choice, Fault, Field, Heading, Loading } from '../ui/parts';
+import { Button, Choice, Fault, Heading, Loading } from '../ui/parts';
 import { Page } from './app';
 import { Hold } from './hold';
 import { namesOf } from './names';
+import { ReasonField, useReason } from './reason';
 import { Key, type Opened as Unsealed } from './sealed';
 import { Wider } from './wider';
 import { s } from './words';
@@ -18,8 +19,6 @@ import { s } from './words';
 export const KINDS = ['report', 'legal', 'safety', 'support', 'audit'] as const;
 type Kind = (typeof KINDS)[number];
 
-/** The shortest reason that the box takes (contract 5). */
-export const REASON = 10;
 /** A reading is over after this long; the texts are dropped then. */
 const OPEN_MS = 30 * 60_000;
 
@@ -90,22 +89,17 @@ async function find(id: string): Promise<Conversation | null> {
 
 function Gate({ id, onOpen }: { id: string; onOpen: (opened: Opened) => void }) {
   const [code, setCode] = useState<Kind>('report');
-  const [reason, setReason] = useState('');
-  const [short, setShort] = useState(false);
+  const reason = useReason();
   const { busy, fault, run } = useAction(async () => {
-    const why = new URLSearchParams({ reason: reason.trim(), code });
+    const why = new URLSearchParams({ reason: reason.text, code });
     const review = await get<Review>(`${ONE}/${id}?${why}`);
-    onOpen({ review, reason: reason.trim(), code, until: Date.now() + OPEN_MS });
+    onOpen({ review, reason: reason.text, code, until: Date.now() + OPEN_MS });
   });
   return (
     <form
       class="panel stack"
       noValidate
-      onSubmit={event => {
-        event.preventDefault();
-        setShort(reason.trim().length < REASON);
-        if (reason.trim().length >= REASON) void run();
-      }}
+      onSubmit={reason.before(run)}
     >
       <h2>{s('gate.title')}</h2>
       <p>{s('gate.lead')}</p>
@@ -115,14 +109,7 @@ function Gate({ id, onOpen }: { id: string; onOpen: (opened: Opened) => void }) 
         options={KINDS.map(kind => [kind, s(`gate.${kind}`)] as const)}
         onChange={setCode}
       />
-      <Field
-        label={s('gate.reason')}
-        hint={s('gate.reason.hint')}
-        fault={short ? s('gate.short') : undefined}
-        value={reason}
-        onInput={setReason}
-        attributes={{ autocomplete: 'off', maxLength: 500 }}
-      />
+      <ReasonField of={reason} label={s('gate.reason')} />
       <Fault of={fault} />
       <Button kind="main" submit busy={busy}>
         {s('gate.open')}

@@ -1,22 +1,20 @@
 //! The audit trail beside central's: whether they differ, and saying that the difference is known.
 
-import { useState } from 'preact/hooks';
 import { get, post } from '../base/api';
 import type { TrailState } from '../base/contract';
 import { clock, day } from '../base/i18n';
 import { useAction, useLoad } from '../ui/hooks';
-import { Button, Fault, Field } from '../ui/parts';
-import { REASON } from './reading';
+import { Button, Fault } from '../ui/parts';
+import { ReasonField, useReason } from './reason';
 import { s } from './words';
 
 const PATH = '/api/v1/admin/moderation/trail';
 
 export function Beside({ onChange }: { onChange: () => void }) {
   const now = useLoad(() => get<TrailState>(PATH), []);
-  const [reason, setReason] = useState('');
-  const [short, setShort] = useState(false);
+  const reason = useReason();
   const { busy, fault, run } = useAction(async () => {
-    await post<TrailState>(`${PATH}/acknowledge`, { reason: reason.trim() });
+    await post<TrailState>(`${PATH}/acknowledge`, { reason: reason.text });
     await now.reload();
     onChange();
   });
@@ -34,24 +32,13 @@ export function Beside({ onChange }: { onChange: () => void }) {
     <form
       class="panel stack"
       noValidate
-      onSubmit={event => {
-        event.preventDefault();
-        setShort(reason.trim().length < REASON);
-        if (reason.trim().length >= REASON) void run();
-      }}
+      onSubmit={reason.before(run)}
     >
       <p class="notice danger" role="alert">
         {s('beside.differs', { how: s(`beside.${state.diverged as 'cut' | 'rewritten' | 'forked'}`) })}
       </p>
       <p>{s('beside.lead')}</p>
-      <Field
-        label={s('beside.reason')}
-        hint={s('gate.reason.hint')}
-        fault={short ? s('gate.short') : undefined}
-        value={reason}
-        onInput={setReason}
-        attributes={{ autocomplete: 'off', maxLength: 400 }}
-      />
+      <ReasonField of={reason} label={s('beside.reason')} longest={400} />
       <Fault of={fault} />
       <Button kind="danger" submit busy={busy}>
         {s('beside.know')}

@@ -4,9 +4,9 @@ import { useState } from 'preact/hooks';
 import { post } from '../base/api';
 import type { Conversation, Hold } from '../base/contract';
 import { useAction } from '../ui/hooks';
-import { Button, Choice, Fault, Field } from '../ui/parts';
+import { Button, Choice, Fault } from '../ui/parts';
 import { pathOf } from './holds';
-import { REASON } from './reading';
+import { ReasonField, useReason } from './reason';
 import { s } from './words';
 
 const SCOPES = ['relationship', 'distributor'] as const;
@@ -14,25 +14,20 @@ type Scope = (typeof SCOPES)[number];
 
 export function Wider({ talk }: { talk: Conversation }) {
   const [scope, setScope] = useState<Scope>('relationship');
-  const [reason, setReason] = useState('');
-  const [short, setShort] = useState(false);
+  const reason = useReason();
   const [placed, tell] = useState<Scope | null>(null);
   const { busy, fault, run } = useAction(async () => {
     tell(null);
     const { distributor_id, customer_id } = talk;
-    await post<Hold>(pathOf({ scope, distributor_id, customer_id }), { reason: reason.trim() });
-    setReason('');
+    await post<Hold>(pathOf({ scope, distributor_id, customer_id }), { reason: reason.text });
+    reason.clear();
     tell(scope);
   });
   return (
     <form
       class="panel stack"
       noValidate
-      onSubmit={event => {
-        event.preventDefault();
-        setShort(reason.trim().length < REASON);
-        if (reason.trim().length >= REASON) void run();
-      }}
+      onSubmit={reason.before(run)}
     >
       <h2>{s('wide.title')}</h2>
       <p class="soft">{s('wide.lead')}</p>
@@ -42,14 +37,7 @@ export function Wider({ talk }: { talk: Conversation }) {
         options={SCOPES.map(each => [each, s(`holds.${each}`)] as const)}
         onChange={setScope}
       />
-      <Field
-        label={s('wide.reason')}
-        hint={s('gate.reason.hint')}
-        fault={short ? s('gate.short') : undefined}
-        value={reason}
-        onInput={setReason}
-        attributes={{ autocomplete: 'off', maxLength: 500 }}
-      />
+      <ReasonField of={reason} label={s('wide.reason')} />
       <Fault of={fault} />
       <div role="status">
         {placed && (
