@@ -9,7 +9,7 @@ use crate::store::fault::Fault;
 use crate::store::meta::LAYOUT;
 use crate::store::read::{Range, Read, Space};
 use crate::store::table::TableInfo;
-use crate::store::{answers, backups, change, chosen, compared, dead, form, meta, once, rebuild};
+use crate::store::{answers, backups, change, chosen, compared, courier, dead, form, meta, once, rebuild};
 
 /// Every table, in the order of their numbers.
 #[must_use]
@@ -30,6 +30,7 @@ pub fn tables() -> Vec<TableInfo> {
         TableInfo::of::<answers::Answer>(),
         TableInfo::of::<answers::Longer>(),
         TableInfo::of::<chosen::Chosen>(),
+        TableInfo::of::<courier::Couriers>(),
     ];
     all.extend(identity::tables());
     all.extend(customer::tables());

@@ -96,6 +96,8 @@ pub struct Given {
     pub upstream: Option<String>,
     /// PEM file of a private CA of central's.
     pub upstream_ca: Option<PathBuf>,
+    /// The courier's public key, which bundles for central are sealed to.
+    pub courier_recipient: Option<String>,
     /// Log filter, as `info` or `whotbox=debug`.
     pub log_level: Option<String>,
     /// `text` or `json`.
@@ -110,7 +112,7 @@ macro_rules! each_setting {
         $with! {
             data_dir listen tls tls_cert tls_key plain_http public_url open_registration origins proxies code_sender code_webhook
             code_webhook_ca archive_days archive_recipient shred_minutes hold_grace_hours hold_second_moderator
-            hold_offline_days log_days verify_hours backup_dir backup_keep upstream upstream_ca log_level log_format production
+            hold_offline_days log_days verify_hours backup_dir backup_keep upstream upstream_ca courier_recipient log_level log_format production
         }
     };
 }
@@ -214,6 +216,8 @@ pub struct Config {
     pub upstream: Option<String>,
     /// A private CA of central's.
     pub upstream_ca: Option<PathBuf>,
+    /// The key off the box that bundles for central are sealed to.
+    pub courier_recipient: Option<RecoveryPublic>,
     /// Log filter.
     pub log_level: String,
     /// Log form.
@@ -320,7 +324,8 @@ impl Given {
         let days = |days: u32| Duration::from_secs(u64::from(days) * 24 * 3600);
         let archive_days = self.archive_days.unwrap_or(DEFAULT_ARCHIVE_DAYS);
         let archive_days = bounded("archive_days", archive_days, 1..=3650, " days")?;
-        let archive_recipient = self.archive_recipient.as_deref().map(recipient).transpose()?;
+        let archive_recipient = self.archive_recipient.as_deref().map(recipient("archive_recipient")).transpose()?;
+        let courier_recipient = self.courier_recipient.as_deref().map(recipient("courier_recipient")).transpose()?;
         let shred_minutes = self.shred_minutes.unwrap_or(DEFAULT_SHRED_MINUTES);
         let shred_minutes = bounded("shred_minutes", shred_minutes, 1..=60, " minutes")?;
         let grace_hours = self.hold_grace_hours.unwrap_or(DEFAULT_GRACE_HOURS);
@@ -354,6 +359,7 @@ impl Given {
             backup_keep: backup_keep as usize,
             upstream: self.upstream,
             upstream_ca: self.upstream_ca,
+            courier_recipient,
             log_level: self.log_level.unwrap_or_else(|| "info".into()),
             log_format: self.log_format.unwrap_or(LogFormat::Text),
             production: self.production.unwrap_or(false),
@@ -384,8 +390,12 @@ fn is_origin(text: &str) -> bool {
     host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@']))
 }
 
-/// The key that the archive is sealed to. What was said is never repeated: it may be the half that opens.
-fn recipient(text: &str) -> Result<RecoveryPublic, ConfigError> {
+/// A key off the box that something is sealed to. What was said is never repeated: it may be the half that opens.
+fn recipient(setting: &'static str) -> impl Fn(&str) -> Result<RecoveryPublic, ConfigError> {
+    move |text| recipient_of(setting, text)
+}
+
+fn recipient_of(setting: &'static str, text: &str) -> Result<RecoveryPublic, ConfigError> {
     RecoveryPublic::parse(text).map_err(|error| {
         let reason = match error {
             RecoveryError::Unsupported => "This program was built without age: leave it out, or build it with age.",
@@ -398,7 +408,7 @@ fn recipient(text: &str) -> Result<RecoveryPublic, ConfigError> {
             }
             _ => "It is an age public key, which starts with age1: make the pair elsewhere with age-keygen.",
         };
-        ConfigError::Setting { setting: "archive_recipient", reason: reason.into() }
+        ConfigError::Setting { setting, reason: reason.into() }
     })
 }
 

@@ -27,6 +27,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V0008__fleet", include_str!("../../schemas/postgres/0008_fleet.sql")),
     ("V0009__ranges", include_str!("../../schemas/postgres/0009_ranges.sql")),
     ("V0010__records", include_str!("../../schemas/postgres/0010_records.sql")),
+    ("V0011__couriers", include_str!("../../schemas/postgres/0011_couriers.sql")),
 ];
 
 /// Taken by whoever migrates, because refinery itself does not keep two migrators apart. Any number that nobody else uses.

@@ -36,7 +36,9 @@
 
 pub mod admin;
 pub mod backoff;
+pub mod carried;
 pub mod catalogue;
+pub mod courier;
 mod culprit;
 pub mod digest;
 mod encode;
@@ -54,7 +56,7 @@ pub mod upstream;
 mod work;
 
 /// The schema version of this program: the number of its last migration.
-pub const SCHEMA: i64 = 10;
+pub const SCHEMA: i64 = 11;
 
 /// From this schema on central keeps whole records, and compares them.
 pub const HAS_RECORDS: i64 = 10;

@@ -96,7 +96,7 @@ impl Postgres {
     }
 
     /// One question that changes nothing a box relies on.
-    async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         text: &str,
         params: Vec<Param<'_>>,

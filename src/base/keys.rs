@@ -45,6 +45,8 @@ pub enum Purpose {
     Evidence,
     /// Signs backups.
     Backup,
+    /// Signs a courier's bundles, and seals what is brought back.
+    Courier,
 }
 
 impl Purpose {
@@ -67,6 +69,7 @@ impl Purpose {
             Self::KeyFile => "key-file",
             Self::Evidence => "evidence",
             Self::Backup => "backup",
+            Self::Courier => "courier",
         };
         format!("whotbox/{name}")
     }

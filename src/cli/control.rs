@@ -18,6 +18,7 @@ use crate::base::secret::Secret;
 use crate::chat::service::Gate;
 use crate::cli::backup::{self, BackupRequest};
 use crate::cli::chat::{self, ChatRequest};
+use crate::cli::courier::{self, CourierRequest};
 use crate::cli::moving;
 use crate::cli::sync::{self, SyncRequest};
 use crate::doctor::{Severity, checks, examine};
@@ -84,6 +85,11 @@ pub enum Request {
     Sync {
         /// What.
         what: SyncRequest,
+    },
+    /// Something about couriers.
+    Courier {
+        /// What.
+        what: CourierRequest,
     },
     /// Something about backups.
     Backup {
@@ -194,6 +200,7 @@ pub async fn perform(app: &Arc<App>, link: &Arc<Link>, request: Request) -> Resu
         | Request::UserSuspend { .. }
         | Request::UserResetPassword { .. } => crate::cli::users::perform(app, request).await,
         Request::Sync { what } => sync::perform(app, link, what).await,
+        Request::Courier { what } => courier::perform(app, link, what).await,
         Request::Backup { what } => backup::perform(app, what).await,
         Request::Chat { what } => chat::perform(app, what).await,
         Request::Import { step } => moving::answer(app, step).await,

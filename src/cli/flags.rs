@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::backup::BackupCommand;
+use crate::cli::courier::CourierCommand;
 use crate::cli::moving::{ExportArgs, ImportArgs};
 use crate::cli::replay::ReplayArgs;
 use crate::config::sources::Layer;
@@ -65,6 +66,9 @@ pub enum Command {
     /// Compare with central, mend what differs, and see what central refuses.
     #[command(subcommand)]
     Sync(SyncCommand),
+    /// Replicate by hand where no line leads: bundles of changes on a stick, and acknowledgements back.
+    #[command(subcommand)]
+    Courier(CourierCommand),
     /// Look after the chat's keys.
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -9,6 +9,7 @@ pub mod banner;
 pub mod chat;
 pub mod config;
 pub mod control;
+pub mod courier;
 pub mod doctor;
 pub mod flags;
 pub mod logs;
@@ -95,6 +96,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::User(command) => user(&config, command).await,
         Command::Upstream(command) => upstream::run(&config, command).await,
         Command::Sync(command) => about_sync(&config, command).await,
+        Command::Courier(command) => courier::run(&config, command).await,
         Command::Backup(command) => backup::run(&config, command).await,
         Command::Keys(KeysCommand::Status(output)) => about_chat(&config, ChatRequest::KeysStatus, &output).await,
         Command::Keys(KeysCommand::Rotate) => {

@@ -39,6 +39,7 @@ pub async fn perform(app: &App, request: Request) -> Result<Value, Failure> {
         | Request::Enroll { .. }
         | Request::Sync { .. }
         | Request::Backup { .. }
+        | Request::Courier { .. }
         | Request::EnrollByCode { .. }
         | Request::RotateLogin
         | Request::Chat { .. }

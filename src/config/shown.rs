@@ -82,6 +82,7 @@ impl Config {
             "backup_keep" => json!(self.backup_keep),
             "upstream" => json!(self.upstream.as_deref().map(without_password)),
             "upstream_ca" => json!(self.upstream_ca),
+            "courier_recipient" => json!(self.courier_recipient.as_ref().map(RecoveryPublic::as_str)),
             "log_level" => json!(self.log_level),
             "log_format" => json!(match self.log_format {
                 LogFormat::Text => "text",
@@ -128,6 +129,7 @@ mod tests {
             upstream_ca: Some("u".into()),
             backup_dir: Some("b".into()),
             archive_recipient: Some("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p".into()),
+            courier_recipient: Some("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p".into()),
             ..Given::default()
         };
         let shown = given.complete().unwrap().shown();

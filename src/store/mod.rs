@@ -43,6 +43,7 @@ pub mod change;
 pub mod chosen;
 pub mod columns;
 pub mod compared;
+pub mod courier;
 pub mod dead;
 mod engine;
 pub mod fault;

@@ -10,6 +10,7 @@
 //! With them and the owner's master key a lost box can be rebuilt. Must not know what a key opens.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use replication::error::Error as Central;
 use replication::row::{Lane, Row, Slice, Table, Type, Value};
@@ -23,6 +24,7 @@ use crate::chat::seal::file::Wrapped;
 use crate::chat::service::Service;
 use crate::chat::trail::Witness;
 use crate::store::columns::{bytes, column, number, time};
+use crate::store::courier;
 use crate::store::fault::Fault;
 use crate::store::meta;
 use crate::store::read::Read;
@@ -63,6 +65,9 @@ pub enum Halt {
     Sealing(String),
 }
 
+/// How often everything is sent again while a bundle is on its way: one that is applied late may bring back a key that was destroyed since.
+const AGAIN: Duration = Duration::from_secs(3600);
+
 /// Which keys of a part central has: each under which version of the wrapping key.
 type Known = Vec<(BucketId, u32)>;
 
@@ -75,12 +80,13 @@ pub struct Custody<U> {
     known: [Option<Known>; PARTS.len()],
     revision: Option<u64>,
     compared: Option<Instant>,
+    whole: Option<Instant>,
 }
 
 impl<U: Upstream> Custody<U> {
     /// A custody that does not know yet what central has.
     pub fn new(store: Store, chat: Arc<Service>, clock: Arc<dyn Clock>, central: U) -> Self {
-        Self { store, chat, clock, central, known: Default::default(), revision: None, compared: None }
+        Self { store, chat, clock, central, known: Default::default(), revision: None, compared: None, whole: None }
     }
 
     /// Central, as this custody reaches it.
@@ -108,6 +114,10 @@ impl<U: Upstream> Custody<U> {
             }
             self.compared = Some(now);
         }
+        let couriers = courier::known(&self.store.read()?)?;
+        if couriers.exported > couriers.returned && self.whole.is_none_or(|at| now.since(at) >= AGAIN) {
+            (self.known, self.revision, self.whole) = (Default::default(), None, Some(now));
+        }
         let revision = self.chat.keys_revision();
         if self.revision != Some(revision) {
             self.send().await?;
@@ -116,7 +126,8 @@ impl<U: Upstream> Custody<U> {
         Ok(())
     }
 
-    async fn send(&mut self) -> Result<(), Halt> {
+    /// Brings the copies of the keys up to date.
+    pub(in crate::upstream) async fn send(&mut self) -> Result<(), Halt> {
         let epoch = meta::identity(&self.store.read()?)?.epoch;
         let entries = self.chat.wrapped_keys().await?;
         for (place, digit) in PARTS.iter().enumerate() {

@@ -119,7 +119,7 @@ pub async fn poll(app: &App, central: &impl Upstream) -> Result<usize, Halt> {
 }
 
 /// Carries out one order and answers it, in one transaction.
-async fn carry_out(app: &App, directive: &Directive) -> Result<(), Fault> {
+pub(in crate::upstream) async fn carry_out(app: &App, directive: &Directive) -> Result<(), Fault> {
     let Ok(seq) = u64::try_from(directive.seq) else { return Ok(()) };
     let kind: String = directive.kind.chars().take(64).collect();
     let answer = move |fate, detail, at| Answer { seq, kind: kind.clone(), fate, detail, at };

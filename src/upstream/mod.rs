@@ -11,6 +11,7 @@
 
 pub mod batch;
 pub mod compare;
+pub mod courier;
 pub mod custody;
 pub mod directives;
 pub mod enrol;

@@ -297,7 +297,12 @@ const fn result_of(error: Option<&Error>) -> BatchResult {
 }
 
 /// The chain behind an entry of the log, `None` where it is no longer kept.
-fn chain_at(read: &impl Read, lane: Lane, ack: &meta::LaneAck, seq: i64) -> Result<Option<Chain>, Fault> {
+pub(in crate::upstream) fn chain_at(
+    read: &impl Read,
+    lane: Lane,
+    ack: &meta::LaneAck,
+    seq: i64,
+) -> Result<Option<Chain>, Fault> {
     let seq = unsigned(seq);
     if seq == 0 {
         return Ok((ack.trimmed_seq == 0).then_some([0; 32]));

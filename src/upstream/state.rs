@@ -170,6 +170,11 @@ impl Status {
         });
     }
 
+    /// Central was heard, by an acknowledgement that was brought: at the time that central gave it.
+    pub(crate) fn brought(&self, at: Timestamp) {
+        self.set(|known| known.last_sync_at = known.last_sync_at.max(Some(at)));
+    }
+
     pub(crate) fn greeted(&self, skew: i64) {
         self.set(|known| known.clock_skew = Some(skew));
     }

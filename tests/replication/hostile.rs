@@ -17,6 +17,9 @@ const HOSTILE: &[&str] = &[
     "select * from replication.cursors",
     "select * from replication.invitations",
     "select * from replication.migrations",
+    "select * from replication.couriers",
+    "select * from replication.courier_bundles",
+    "insert into replication.courier_refusals (box_id, epoch, number, table_name, row_id, reason) values ('{other}', gen_random_uuid(), 1, 'x', 'x', 'x')",
     "select * from replication.box_status",
     "table identity.user_login_attempts",
     "copy identity.user_login_attempts to stdout",
@@ -123,6 +126,17 @@ async fn what_a_box_may_call_reaches_its_own_rows_alone() {
         "select identity.keep_user_login_attempts(null, null, array[]::text[])",
         "select identity.put_user_login_attempts(array['secret'], array['x'], array[null], array['x'], array[null], array[now()])",
     ];
+
+    let note = "select replication.note_refusals(1, (select epoch from replication.cursor('bulk')), array['t'], array['theirs-alone'], array['x'])";
+    victim.database.sql_as(&victim.login.url, note).unwrap();
+    let asked = "select * from replication.refusals_after(0, (select epoch from replication.cursor('bulk')))";
+    assert!(victim.database.sql_as(&victim.login.url, asked).unwrap().contains(MARK), "its own it sees");
+    assert!(!attacker.database.sql_as(&attacker.login.url, asked).unwrap().contains(MARK));
+    let noted =
+        "select replication.note_bundle(9, (select epoch from replication.cursor('bulk')), '\\x01', now(), 1, 1)";
+    attacker.database.sql_as(&attacker.login.url, noted).unwrap();
+    let whose = "select count(*) from replication.courier_bundles where box_id = '{}'";
+    assert_eq!(victim.database.sql(&whose.replace("{}", &victim.box_id.to_string())), "0");
 
     for call in calls {
         attacker.database.sql_as(&attacker.login.url, &format!("{open}; {call}; commit")).unwrap();

@@ -1,6 +1,7 @@
 //! Replication to central, on a real PostgreSQL and on the model in memory.
 
 mod compare;
+mod courier;
 mod driver;
 mod faults;
 mod fixture;
