@@ -222,6 +222,17 @@ impl Admin {
         rows.iter().map(BoxStatus::read).collect::<Result<_, _>>().map_err(before)
     }
 
+    /// Seconds since a cursor of a box has moved, or it was enrolled; `None` for a box that central does not know.
+    ///
+    /// # Errors
+    /// Whatever keeps us from talking.
+    pub async fn quiet_seconds(&self, box_id: Uuid) -> Result<Option<i64>, Error> {
+        let session = Session::open(&self.settings).await?;
+        let text = "select extract(epoch from clock_timestamp() - max(updated_at))::bigint from replication.cursors where box_id = $1";
+        let row = session.row(text, &[Box::new(box_id)]).await;
+        row.and_then(|row| row.try_get(0)).map_err(before)
+    }
+
     /// Shuts a box out. Says whether there was one.
     ///
     /// # Errors

@@ -80,9 +80,11 @@ impl Fence {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::OtherEpoch { .. } | Self::AheadOfUs { .. } | Self::OtherHistory { .. } => {
-                "Make sure that only one copy of this box runs, then enrol it again so that central follows this store."
+                "Make sure that only one copy of this box runs; what either side has alone, and the ways back: whotbox sync reconcile --dry-run."
             }
-            Self::LogTooShort { .. } => "Enrol this box again: central is then filled from this store.",
+            Self::LogTooShort { .. } => {
+                "Have central filled from this box again: whotbox sync reconcile --keep box --admin-url …"
+            }
         }
     }
 }

@@ -151,6 +151,28 @@ pub enum SyncCommand {
         #[command(flatten)]
         output: Output,
     },
+    /// A box that is fenced: say by name how it and central stand, what either has alone and what mends it; exit 1 where they have parted.
+    Reconcile {
+        /// Have central follow this box from here on: everything is sent again, and what central alone has is taken away there. The other
+        /// way is whotbox sync rebuild, in an empty folder.
+        #[arg(long, value_name = "SIDE")]
+        keep: Option<KeepSide>,
+        /// Only say what there is, whatever else is said.
+        #[arg(long)]
+        dry_run: bool,
+        /// No other copy of this box runs, although central has heard of one a moment ago.
+        #[arg(long)]
+        alone: bool,
+        /// Central and its operator's login, for --keep.
+        #[arg(long, env = "WHOTBOX_ADMIN_URL", hide_env_values = true)]
+        admin_url: Option<String>,
+        /// A file with the operator's password on one line.
+        #[arg(long, value_name = "FILE")]
+        admin_password_file: Option<PathBuf>,
+        /// How to print.
+        #[command(flatten)]
+        output: Output,
+    },
     /// List the rows that central refuses, or send them again.
     DeadLetters {
         /// Send them again, all or the one that is named.
@@ -165,6 +187,13 @@ pub enum SyncCommand {
         #[command(flatten)]
         output: Output,
     },
+}
+
+/// Which copy goes on.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum KeepSide {
+    /// This box.
+    Box,
 }
 
 /// `keys …`.

@@ -220,11 +220,27 @@ async fn about_sync(config: &Config, command: SyncCommand) -> Result<(), Failure
         }
         SyncCommand::Verify(output) => (SyncRequest::Verify, output),
         SyncCommand::Repair { dry_run, output } => (SyncRequest::Repair { dry_run }, output),
+        SyncCommand::Reconcile { keep: Some(_), dry_run: false, alone, admin_url, admin_password_file, output } => {
+            let admin_url = admin_url.ok_or_else(|| {
+                Failure::usage(
+                    "Central has to be told by its operator.",
+                    "Give --admin-url postgres://owner@host/database.",
+                )
+            })?;
+            let admin_url = self::admin_url(&CentralArgs { admin_url, admin_password_file })?;
+            let ca = config.upstream_ca.as_ref().map(std::path::absolute).transpose();
+            let ca = ca.map_err(|error| Failure::usage(error, "Name the CA's file with --upstream-ca FILE."))?;
+            (SyncRequest::KeepBox { admin_url, ca, alone }, output)
+        }
+        SyncCommand::Reconcile { output, .. } => (SyncRequest::Examine, output),
         SyncCommand::DeadLetters { redrive: false, output, .. } => (SyncRequest::DeadLetters, output),
         SyncCommand::DeadLetters { table, id, output, .. } => (SyncRequest::Redrive { only: table.zip(id) }, output),
     };
     let answer = ask(config, Request::Sync { what }).await?;
     print(&answer, output.json);
+    if answer.get("parted").is_some_and(|parted| parted == &Value::Bool(true)) {
+        return Err(Failure::failed("Central and this box have parted.", "See the advice above."));
+    }
     if sync::wrong(&answer) {
         return Err(Failure::failed("Central and this box differ.", "Mend it: whotbox sync repair."));
     }

@@ -1,14 +1,19 @@
 //! `whotbox sync`: comparing with central, mending what differs, and the rows that central refuses.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use replication::settings::Settings;
+
 use crate::app::App;
 use crate::catalog;
-use crate::cli::control::Failure;
+use crate::cli::control::{Failure, not_enrolled};
 use crate::store::dead;
 use crate::store::fault::Fault;
 use crate::store::page::MAX_PAGE;
+use crate::upstream::reconcile::{self, Count, ReconcileError};
 use crate::upstream::verify::{Difference, Outcome, VerifyError};
 use crate::upstream::{Link, compare};
 
@@ -22,6 +27,17 @@ pub enum SyncRequest {
     Repair {
         /// Only say what would be mended.
         dry_run: bool,
+    },
+    /// Say how this box and central stand.
+    Examine,
+    /// Have central follow this box from here on.
+    KeepBox {
+        /// Central's operator's login.
+        admin_url: String,
+        /// PEM file of a private CA.
+        ca: Option<PathBuf>,
+        /// No other copy runs.
+        alone: bool,
     },
     /// List refused rows.
     DeadLetters,
@@ -45,8 +61,67 @@ pub async fn perform(app: &App, link: &Link, request: SyncRequest) -> Result<Val
             Ok(shown)
         }
         SyncRequest::Repair { dry_run } => repair(app, link, dry_run).await,
+        SyncRequest::Examine => examine(app).await,
+        SyncRequest::KeepBox { admin_url, ca, alone } => keep_box(app, link, &admin_url, ca.as_deref(), alone).await,
         SyncRequest::DeadLetters => letters(app),
         SyncRequest::Redrive { only } => redrive(app, link, only).await,
+    }
+}
+
+async fn examine(app: &App) -> Result<Value, Failure> {
+    let found = reconcile::examine(app).await.map_err(|error| parted(&error))?;
+    let shown = |count: &Count| {
+        json!({
+            "table": count.table,
+            "here": count.here,
+            "central": count.central,
+            "only_here": count.only_here,
+            "only_central": count.only_central,
+            "different": count.different,
+        })
+    };
+    let sum = |of: fn(&Count) -> u64| found.tables.iter().map(of).sum::<u64>();
+    Ok(json!({
+        "state": found.state.name(),
+        "reason": found.state.reason(),
+        "fence": found.fence.map(|fence| fence.to_string()),
+        "advice": found.state.advice(),
+        "backlog": found.backlog,
+        "keep_box": {"sent_again": "every row", "lost_at_central": sum(|count| count.only_central), "overwritten_at_central": sum(|count| count.different)},
+        "keep_central": {"lost_here": sum(|count| count.only_here), "overwritten_here": sum(|count| count.different)},
+        "parted": found.state.parted(),
+        "tables": found.tables.iter().map(shown).collect::<Vec<_>>(),
+    }))
+}
+
+async fn keep_box(app: &App, link: &Link, url: &str, ca: Option<&Path>, alone: bool) -> Result<Value, Failure> {
+    let operator = Settings::parse(url, ca).map_err(|error| Failure::central(&error))?;
+    let kept = reconcile::keep_box(app, link, &operator, ca, alone).await.map_err(|error| parted(&error))?;
+    let mut shown = json!({"before": kept.before.name(), "kept": "box"});
+    match kept.repaired {
+        Some(repaired) => {
+            let last = repaired.after.as_ref().unwrap_or(&repaired.before);
+            add(&mut shown, "rows", json!(last.rows));
+            add(&mut shown, "taken_away_or_mended", json!(repaired.before.diverged));
+            add(&mut shown, "still_different", json!(last.diverged));
+        }
+        None => {
+            add(&mut shown, "advice", json!("Everything is being sent. When it is live, run: whotbox sync repair."))
+        }
+    }
+    Ok(shown)
+}
+
+fn parted(error: &ReconcileError) -> Failure {
+    match error {
+        ReconcileError::Nothing => Failure::failed(error, "See: whotbox sync reconcile --dry-run."),
+        ReconcileError::StillRuns(_) => {
+            Failure::failed(error, "Stop it for good. If that was this one, or it is stopped, say so with --alone.")
+        }
+        ReconcileError::Central(central) => Failure::central(central),
+        ReconcileError::Verify(error) => fail(error),
+        ReconcileError::Enrol(error) => not_enrolled(error),
+        ReconcileError::Store(fault) => broken(fault),
     }
 }
 

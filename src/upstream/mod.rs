@@ -17,6 +17,7 @@ pub mod directives;
 pub mod enrol;
 pub mod escrow;
 pub mod rebuild;
+pub mod reconcile;
 pub mod report;
 pub mod sender;
 pub mod state;

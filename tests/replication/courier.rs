@@ -1,115 +1,14 @@
 //! Replication by hand: bundles and acknowledgements between a whole box and a real central, in every order that couriers come in.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
 use replication::row::Lane;
-use replication::settings::Settings;
 use serde_json::json;
-use tempfile::TempDir;
-use whotbox::app::{App, Parts};
-use whotbox::base::entropy::{OsEntropy, SeededEntropy};
-use whotbox::base::recovery::RecoveryKey;
-use whotbox::base::time::{ManualClock, Timestamp};
 use whotbox::cli::control::{Request, perform};
-use whotbox::config::Given;
-use whotbox::config::secrets::OldVariables;
 use whotbox::store::{dead, meta};
-use whotbox::upstream::courier::apply::{Delivered, apply};
+use whotbox::upstream::compare;
+use whotbox::upstream::courier::CourierError;
 use whotbox::upstream::courier::export::export;
-use whotbox::upstream::courier::import::{Imported, import};
-use whotbox::upstream::courier::{CourierError, make_key};
-use whotbox::upstream::{Link, compare, enrol, sender};
 
-use super::fixture::migrated;
-use crate::support::postgres::Database;
-
-/// A box that central knows, and the courier's stick and key.
-struct Far {
-    folder: TempDir,
-    app: Arc<App>,
-    link: Arc<Link>,
-    database: Database,
-    key: RecoveryKey,
-}
-
-impl Far {
-    async fn new() -> Self {
-        Self::at(migrated().await, 1).await
-    }
-
-    async fn at(database: Database, seed: u64) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = Given { data_dir: Some(folder.path().join("data")), ..Given::default() }.complete().unwrap();
-        let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_795_341_600_000_000)));
-        let entropy = Arc::new(SeededEntropy::new(seed));
-        let app = App::open(config, Parts { clock, entropy, old: OldVariables::default(), medium: None }).unwrap();
-        let link = Arc::new(Link::default());
-        make_key(&folder.path().join("key")).unwrap();
-        let key = RecoveryKey::parse(&std::fs::read_to_string(folder.path().join("key")).unwrap()).unwrap();
-        let far = Self { folder, app, link, database, key };
-        far.enroll().await;
-        far
-    }
-
-    async fn enroll(&self) {
-        let ca = self.database.ca_file();
-        let url = format!("{}?sslmode=verify-full", self.database.admin_url());
-        let operator = Settings::parse(&url, Some(&ca)).unwrap();
-        enrol::enrol(&self.app, &self.link, &operator, Some(&ca), "far away").await.unwrap();
-    }
-
-    async fn user(&self, name: &str) {
-        let password = Some(format!("{name}-Sun7flower-own"));
-        let request = Request::UserAdd { username: name.into(), role: "moderator".into(), alias: None, password };
-        perform(&self.app, &self.link, request).await.unwrap();
-    }
-
-    async fn export(&self) -> PathBuf {
-        export(&self.app, &self.key.public().unwrap(), self.folder.path()).await.unwrap().path
-    }
-
-    async fn apply(&self, bundle: &Path) -> Result<Delivered, CourierError> {
-        apply(bundle, &self.key, self.folder.path(), None, &OsEntropy).await
-    }
-
-    async fn import(&self, ack: &Path) -> Result<Imported, CourierError> {
-        import(&self.app, &self.link, ack).await
-    }
-
-    /// There and back again.
-    async fn trip(&self) -> (Delivered, Imported) {
-        let bundle = self.export().await;
-        let delivered = self.apply(&bundle).await.unwrap();
-        let imported = self.import(&delivered.ack).await.unwrap();
-        (delivered, imported)
-    }
-
-    fn backlog(&self) -> u64 {
-        sender::backlog(&self.app.store.read().unwrap()).unwrap()
-    }
-
-    fn users(&self) -> String {
-        let sql = "select string_agg(username, ' ' order by username) from identity.users where box_id = '{}'";
-        self.database.sql(&sql.replace("{}", &self.app.box_id.to_string()))
-    }
-
-    /// Everything that central has of this box, cursors included, as one digest.
-    fn central(&self) -> String {
-        let tables = ["identity.users", "replication.cursors", "replication.answers", "replication.bucket_keys"];
-        let of = |table: &&str| {
-            let row =
-                if *table == "replication.cursors" { "t.lane || t.epoch || t.seq || t.chain::text" } else { "t::text" };
-            let sql = format!("select md5(coalesce(string_agg({row}, ' ' order by {row}), '')) from {table} t");
-            self.database.sql(&sql)
-        };
-        tables.iter().map(of).collect()
-    }
-
-    async fn diverged(&self) -> u64 {
-        compare::verify(&self.app, &self.link).await.unwrap().1.diverged
-    }
-}
+use super::far::Far;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stick_brings_changes_there_and_orders_back() {

@@ -3,12 +3,14 @@
 mod compare;
 mod courier;
 mod driver;
+mod far;
 mod faults;
 mod fixture;
 mod fleet;
 mod hostile;
 mod invitations;
 mod kind;
+mod reconcile;
 mod roles;
 mod schema;
 mod suite;
