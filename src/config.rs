@@ -5,6 +5,7 @@
 
 pub mod chosen;
 pub mod keys;
+mod names;
 pub mod secrets;
 pub mod shown;
 pub mod sources;

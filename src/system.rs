@@ -1,9 +1,16 @@
-//! The machine that the box runs on, as far as its service manager lets the box touch it.
+//! The machine that the box runs on: its addresses, and as far as its service manager lets the box touch it.
 //!
 //! Only a box that systemd runs may turn its machine off, and only where the owner allowed it (docs/OPERATIONS.md): a box
 //! that somebody started by hand never does. Must not know who wishes it.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::{Command, Stdio};
+
+/// Where Linux lists this machine's addresses. Both are there under `ProcSubset=pid` too.
+const ROUTES: &str = "/proc/self/net/fib_trie";
+const ADDRESSES_6: &str = "/proc/self/net/if_inet6";
 
 /// What a call of logind's begins with.
 const LOGIND: [&str; 6] = [
@@ -37,4 +44,44 @@ async fn logind(call: &'static [&'static str]) -> Option<String> {
     });
     let output = output.await.ok()?.ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// This machine's own addresses, in order, without those of loopback.
+#[must_use]
+pub fn addresses() -> Vec<IpAddr> {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let all: BTreeSet<IpAddr> = four(&read(ROUTES)).chain(six(&read(ADDRESSES_6))).collect();
+    all.into_iter().filter(|address| !address.is_loopback()).collect()
+}
+
+/// In the table of routes an own address stands in the line before the words `host LOCAL`.
+fn four(table: &str) -> impl Iterator<Item = IpAddr> {
+    let lines = table.lines().zip(table.lines().skip(1));
+    lines.filter_map(|(line, next)| {
+        let own = next.trim_end().ends_with("host LOCAL");
+        own.then(|| line.split_whitespace().last()?.parse::<Ipv4Addr>().ok().map(IpAddr::V4)).flatten()
+    })
+}
+
+/// One address a line, as 32 hexadecimal digits before the first space.
+fn six(table: &str) -> impl Iterator<Item = IpAddr> {
+    table.lines().filter_map(|line| {
+        let digits = line.split(' ').next().filter(|digits| digits.len() == 32)?;
+        u128::from_str_radix(digits, 16).ok().map(|bits| IpAddr::V6(Ipv6Addr::from_bits(bits)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_addresses_are_told_from_networks_and_broadcasts() {
+        let routes = "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n     +-- 192.168.4.0/24 2 0 2\n\
+                      \u{20}       |-- 192.168.4.0\n           /24 link UNICAST\n        |-- 192.168.4.1\n           /32 host LOCAL\n\
+                      \u{20}       |-- 192.168.4.255\n           /32 link BROADCAST\n";
+        assert_eq!(four(routes).collect::<Vec<_>>(), ["192.168.4.1".parse::<IpAddr>().unwrap()]);
+        let table = "fe800000000000000242acfffe110002 02 40 20 80 eth0\nbroken\n";
+        assert_eq!(six(table).collect::<Vec<_>>(), ["fe80::242:acff:fe11:2".parse::<IpAddr>().unwrap()]);
+    }
 }

@@ -1,8 +1,9 @@
-//! The ground floor: ids, time, randomness, bounded text, secrets, digests and the AEAD.
+//! The ground floor: ids, time, randomness, bounded text, secrets, digests, what stands in a certificate, and the AEAD.
 //!
 //! Depends on nothing of ours. Nothing here knows a user, a card or a table.
 
 pub mod aead;
+pub mod certificate;
 pub mod digest;
 pub mod entropy;
 pub mod fernet;

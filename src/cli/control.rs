@@ -14,6 +14,7 @@ use replication::error::Error as Central;
 use replication::settings::Settings;
 
 use crate::app::App;
+use crate::base::certificate::fingerprint;
 use crate::base::secret::Secret;
 use crate::chat::service::Gate;
 use crate::cli::backup::{self, BackupRequest};
@@ -21,7 +22,7 @@ use crate::cli::chat::{self, ChatRequest};
 use crate::cli::courier::{self, CourierRequest};
 use crate::cli::moving;
 use crate::cli::sync::{self, SyncRequest};
-use crate::doctor::{Severity, checks, examine};
+use crate::doctor::{Severity, authority, checks, examine};
 use crate::jobs::backup::last_good;
 use crate::moving::desk::Step;
 use crate::upstream::enrol::{self, EnrolError};
@@ -220,6 +221,10 @@ fn status(app: &App, link: &Link) -> Result<Value, Failure> {
         "clock": {"now": app.clock.now(), "trusted": app.clock.wall().trusted},
         "healthy": report.healthy,
         "findings": worst,
+        "certificate": {
+            "ends": checks::certificate_ends(app),
+            "authority_sha256": authority(&app.config).map(|der| fingerprint(&der)),
+        },
         "disk_free_bytes": checks::free_bytes(&app.config.data_dir),
         "memory_bytes": checks::resident_bytes(),
         "backup": {"last_good": last_good(app).map_err(fail)?, "messages": gate(app.chat.gate())},

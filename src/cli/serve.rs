@@ -1,6 +1,6 @@
 //! `whotbox serve`: a whole box, from its data folder to its sockets, and its clean end.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +40,9 @@ const FIRST_ADMIN: &str = "admin";
 
 /// The exit code of a box that is to stay down (`RestartPreventExitStatus=` in systemd/whotbox.service).
 const SHUT_DOWN: u8 = 6;
+
+/// How soon another address of the box is in its certificate.
+const CERTIFICATE_EVERY: Duration = Duration::from_secs(60);
 
 /// Runs the box until it is told to stop.
 ///
@@ -135,6 +138,9 @@ impl Running {
         running.begin(Retention { app: Arc::clone(app), link });
         running.begin(Backup { app: Arc::clone(app), started: false });
         running.begin(Watchdog { app: Arc::clone(app) });
+        if let Some(tls) = running.tls.clone() {
+            running.begin(Certificate { app: Arc::clone(app), tls });
+        }
         Ok(running)
     }
 
@@ -161,8 +167,8 @@ impl Running {
     /// Reads the certificate again.
     fn reload(&self) {
         let Some(tls) = &self.tls else { return };
-        match tls.reload(self.app.clock.now()) {
-            Ok(()) => tracing::info!("the certificate was read again"),
+        match tls.reload(&self.app.config.names(), self.app.clock.wall()) {
+            Ok(_) => tracing::info!("the certificate was read again"),
             Err(error) => tracing::error!(%error, "the certificate cannot be read; the old one stays"),
         }
     }
@@ -189,23 +195,11 @@ fn tls(app: &App) -> Result<Option<Tls>, Failure> {
     let source = match &app.config.tls {
         TlsSetting::Off => return Ok(None),
         TlsSetting::Files { cert, key } => Source::Files { cert: cert.clone(), key: key.clone() },
-        TlsSetting::SelfSigned => Source::SelfSigned { folder: app.config.data_dir.clone(), names: names(&app.config) },
+        TlsSetting::SelfSigned => Source::SelfSigned(app.config.data_dir.clone()),
     };
-    let hint = "Give a PEM certificate chain and its key, or use --tls self-signed.";
-    Tls::open(source, app.clock.now()).map(Some).map_err(|error| Failure::failed(error, hint))
-}
-
-/// The names and addresses that a self-made certificate is for.
-fn names(config: &Config) -> Vec<String> {
-    let mut names = vec!["localhost".to_owned(), "whot.local".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    let own = config.listen.iter().map(SocketAddr::ip).filter(|ip| !ip.is_unspecified());
-    let own: Vec<IpAddr> = own.chain([banner::lan_address()]).collect();
-    for name in own.iter().map(IpAddr::to_string) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
+    let hint = "Give a PEM certificate chain and its key, or use --tls self-signed. What is damaged in the data folder: move it away, and the box makes another.";
+    let made = Tls::open(source, &app.config.names(), app.clock.wall());
+    made.map(Some).map_err(|error| Failure::failed(error, hint))
 }
 
 async fn listen(app: &Arc<App>, link: &Arc<Link>, tls: Option<&Tls>) -> Result<Server, Failure> {
@@ -221,6 +215,24 @@ async fn listen(app: &Arc<App>, link: &Arc<Link>, tls: Option<&Tls>) -> Result<S
     start(&listens, &edge).await.map_err(|error| {
         Failure::unreachable(error, "Choose another address with --listen, or stop what uses this one.")
     })
+}
+
+/// Keeps the certificate in order: one that nears its end, an address that the network gave anew, a file that the owner
+/// has put in its place.
+struct Certificate {
+    app: Arc<App>,
+    tls: Tls,
+}
+
+impl Job for Certificate {
+    async fn step(&mut self) -> Next {
+        match self.tls.reload(&self.app.config.names(), self.app.clock.wall()) {
+            Ok(true) => tracing::info!("another certificate is in use"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the certificate cannot be read; the old one stays"),
+        }
+        Next::After(CERTIFICATE_EVERY)
+    }
 }
 
 /// Tells systemd that the box lives, as long as its store can be read.

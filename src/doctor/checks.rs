@@ -1,17 +1,17 @@
 //! The checks, one function each. Each says nothing while all is well.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::app::App;
 use crate::backup::{folder, keys};
+use crate::base::certificate::{Facts, fingerprint, first};
 use crate::base::time::Timestamp;
 use crate::catalog;
 use crate::chat::audit;
 use crate::chat::service::Gate;
-use crate::config::Tls;
-use crate::doctor::{Finding, certificate, loose};
+use crate::doctor::{Finding, authority, certificate_file, loose};
 use crate::jobs::backup::last_good;
 use crate::store::{backups, meta};
 use crate::upstream::state::State;
@@ -150,27 +150,19 @@ fn network(app: &App, _: &Link) -> Vec<Finding> {
     vec![Finding::note("listens_here_only", "The box listens on this machine alone: no phone reaches it.", fix)]
 }
 
-fn certificate_file(app: &App) -> Option<PathBuf> {
-    match &app.config.tls {
-        Tls::Off => None,
-        Tls::Files { cert, .. } => Some(cert.clone()),
-        Tls::SelfSigned => Some(app.config.data_dir.join("cert.pem")),
-    }
-}
-
 /// When the box's certificate ends; `None` on plain HTTP and for one that cannot be read.
 #[must_use]
 pub fn certificate_ends(app: &App) -> Option<Timestamp> {
-    certificate::ends(&certificate_file(app)?)
+    Some(Facts::of(&first(&certificate_file(&app.config)?)?)?.until)
 }
 
 fn certificate_of(app: &App, _: &Link) -> Vec<Finding> {
-    let Some(path) = certificate_file(app) else {
+    let Some(path) = certificate_file(&app.config) else {
         let fix = "Give the Wi-Fi a password, or set tls = \"self-signed\" in whotbox.toml.";
         let message = "The box speaks plain HTTP: who listens on its Wi-Fi can read what passes.";
         return vec![Finding::note("plain_http", message, fix)];
     };
-    let Some(ends) = certificate::ends(&path) else {
+    let Some(facts) = first(&path).and_then(|der| Facts::of(&der)) else {
         let message = format!("{} holds no certificate that can be read.", path.display());
         return vec![Finding::error(
             "certificate_unreadable",
@@ -178,15 +170,43 @@ fn certificate_of(app: &App, _: &Link) -> Vec<Finding> {
             "Give a PEM certificate chain: tls_cert in whotbox.toml.",
         )];
     };
-    let now = app.clock.now();
-    let fix = "Put the new certificate in its place and run: systemctl reload whotbox";
+    let (now, ends) = (app.clock.now(), facts.until);
+    let own = authority(&app.config);
+    let fix = match own {
+        Some(_) => "The box renews it by itself and could not: look at its log and its disk, and restart it.",
+        None => "Put the new certificate in its place; the box takes it within a minute.",
+    };
+    let mut found = Vec::new();
     if ends <= now {
-        return vec![Finding::error("certificate_ended", format!("The certificate ended at {ends}."), fix)];
+        found.push(Finding::error("certificate_ended", format!("The certificate ended at {ends}."), fix));
+    } else if ends <= now.plus(ENDS_SOON) {
+        found.push(Finding::warning("certificate_ends_soon", format!("The certificate ends at {ends}."), fix));
     }
-    if ends <= now.plus(ENDS_SOON) {
-        return vec![Finding::warning("certificate_ends_soon", format!("The certificate ends at {ends}."), fix)];
+    found.extend(uncovered(app, &facts));
+    found.extend(own.map(|der| {
+        let message =
+            format!("Devices trust this box once they have its certificate, whose SHA-256 is {}.", fingerprint(&der));
+        Finding::note(
+            "own_authority",
+            message,
+            "Open /trust on each device of the staff, and compare this fingerprint.",
+        )
+    }));
+    found
+}
+
+/// The address that people are given, where the certificate is not for it.
+fn uncovered(app: &App, facts: &Facts) -> Option<Finding> {
+    let host = app.config.public_host()?;
+    if facts.is_for(&host) || app.config.public_url.as_ref().is_none_or(|url| !url.starts_with("https://")) {
+        return None;
     }
-    Vec::new()
+    let message = format!("The certificate is not for {host}, which public_url names: browsers warn of it.");
+    let fix = format!(
+        "Get a certificate for {host} (tls_cert and tls_key), or name a local address in public_url; the present one is for {}.",
+        facts.names.join(", ")
+    );
+    Some(Finding::warning("certificate_name", message, fix))
 }
 
 fn central(app: &App, link: &Link) -> Vec<Finding> {

@@ -3,18 +3,20 @@
 //! Findings for the console and the owner's page are the same list. A look changes nothing; what [`mend`] mends is safe:
 //! it takes rights away from others and nothing else. Must not know who asks.
 
-mod certificate;
 pub mod checks;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustls_pki_types::CertificateDer;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::base::certificate;
 use crate::base::time::Timestamp;
+use crate::config::{Config, Tls};
 use crate::upstream::Link;
 
 /// How bad a finding is.
@@ -115,6 +117,27 @@ pub fn loose(data_dir: &Path) -> Vec<(PathBuf, u32)> {
         }
     }
     found
+}
+
+/// The file of the certificate that the box shows; `None` on plain HTTP.
+#[must_use]
+pub fn certificate_file(config: &Config) -> Option<PathBuf> {
+    match &config.tls {
+        Tls::Off => None,
+        Tls::Files { cert, .. } => Some(cert.clone()),
+        Tls::SelfSigned => Some(config.data_dir.join("cert.pem")),
+    }
+}
+
+/// The certificate of the box's own authority, where it has signed the certificate that the box shows.
+#[must_use]
+pub fn authority(config: &Config) -> Option<CertificateDer<'static>> {
+    if config.tls != Tls::SelfSigned {
+        return None;
+    }
+    let authority = certificate::first(&config.data_dir.join("ca.pem"))?;
+    let shown = fs::read_to_string(certificate_file(config)?).ok()?;
+    shown.lines().next()?.ends_with(&certificate::fingerprint(&authority)).then_some(authority)
 }
 
 /// Takes away what [`loose`] finds. Returns what was changed.

@@ -16,8 +16,8 @@ use crate::identity::users::Role;
 
 /// Paths of the surfaces that are not a player's: the apps' pages, and the API of the box and of its staff.
 const GUARDED: &[&[&str]] = &[&["box"], &["staff"], &["api", "v1", "admin"], &["api", "v1", "box"]];
-/// What systemd, scripts and Prometheus ask, which names nobody.
-const OPEN: &[&str] = &["healthz", "readyz", "metrics"];
+/// What systemd, scripts and Prometheus ask, which names nobody; and how a phone comes to trust the certificate.
+const OPEN: &[&str] = &["healthz", "readyz", "metrics", "trust"];
 
 impl Intake {
     /// Whether the request passed a network unprotected although it could have come over TLS.

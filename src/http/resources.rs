@@ -9,7 +9,7 @@ use crate::http::operations::{self, Operations};
 use crate::http::route::Resource;
 use crate::http::{
     admin_users, backups, box_settings, clock, conversations, entitlements, games, games_running, holds, invites,
-    messages, moderation, power, relationships, restore, sheet, sign_in, sync, trail, users, web,
+    messages, moderation, power, relationships, restore, sheet, sign_in, sync, trail, trust, users, web,
 };
 use crate::upstream::Link;
 
@@ -39,6 +39,7 @@ pub fn all(app: &Arc<App>, link: &Arc<Link>, metrics: &Arc<Metrics>) -> Vec<Reso
         holds::resource(app),
         trail::resource(app),
         clock::resource(app),
+        trust::resource(app),
         web::resource(),
     ])
 }

@@ -68,7 +68,7 @@ async fn staff_are_refused_on_plain_http_where_tls_is_offered_and_players_are_no
     // And by TLS, ours or the proxy's, the admin signs in.
     let secured = http.post(path).header("X-Forwarded-For", PHONE).header("X-Forwarded-Proto", "https");
     assert_eq!(secured.json(&credentials()).send().await.status, 200);
-    let pem = std::fs::read(folder.path().join("data/cert.pem")).unwrap();
+    let pem = std::fs::read(folder.path().join("data/ca.pem")).unwrap();
     let tls = Http::trusting(http.address, &pem);
     assert_eq!(exposed(&tls, "POST", path, None, &credentials()).await.status, 200);
 }
@@ -90,4 +90,31 @@ async fn plain_http_can_be_switched_off_and_is_all_there_is_without_tls() {
     admins_token(&whotbox).await;
     assert_eq!(exposed(&whotbox.http, "GET", "/box", None, &Value::Null).await.status, 200);
     assert_eq!(exposed(&whotbox.http, "POST", "/api/v1/auth/login", None, &credentials()).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_gets_the_authority_by_plain_http_with_a_fingerprint_that_the_owner_can_compare() {
+    // Given a box that takes no plain HTTP from anyone.
+    let folder = tempfile::tempdir().unwrap();
+    let whotbox = started(folder.path(), "plain_http = false", &["--tls", "self-signed"]);
+    let page = exposed(&whotbox.http, "GET", "/trust", None, &Value::Null).await;
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    let given = exposed(&whotbox.http, "GET", "/trust/whot-box.crt", None, &Value::Null).await;
+    assert_eq!((given.status, given.header("content-type")), (200, Some("application/x-x509-ca-cert")));
+    // Then page, console and the owner's list name the certificate that was given.
+    let print = whotbox::base::certificate::fingerprint(&given.body);
+    assert!(page.text().contains(&print) && page.text().contains("lang=\"pcm\""), "{}", page.text());
+    let status: Value = serde_json::from_slice(&whotbox.command(&["status", "--json"]).stdout).unwrap();
+    assert_eq!(status["certificate"]["authority_sha256"], *print);
+    let doctor = whotbox.command(&["doctor"]);
+    assert!(String::from_utf8_lossy(&doctor.stdout).contains(&print));
+    // And the certificate that the box shows is signed by it.
+    let der = whotbox::base::certificate::first(&folder.path().join("data/ca.pem")).unwrap();
+    assert_eq!(&given.body[..], &der[..]);
+
+    // And a box without one says that there is nothing to install.
+    let folder = tempfile::tempdir().unwrap();
+    let whotbox = started(folder.path(), "", &[]);
+    assert!(whotbox.http.get("/trust").send().await.text().contains("nothing to install"));
+    assert_eq!(whotbox.http.get("/trust/whot-box.crt").send().await.status, 404);
 }

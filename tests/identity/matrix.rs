@@ -42,6 +42,9 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("GET", "/readyz", &[], PUBLIC),
     ("GET", "/openapi.json", &[], PUBLIC),
     ("GET", "/problems/{code}", &["not_found"], PUBLIC),
+    ("GET", "/trust", &[], PUBLIC),
+    // A box without TLS has no authority.
+    ("GET", "/trust/whot-box.crt", &[], "nnnnnnnnnnnnnn"),
     ("GET", "/metrics", &[], ADMINS_AND_SERVICES),
     ("POST", "/api/v1/auth/register", &[], PUBLIC),
     ("POST", "/api/v1/auth/login", &[], PUBLIC),

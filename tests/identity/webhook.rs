@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use whotbox::base::time::Clock as _;
+use whotbox::base::time::{Clock as _, WallTime};
 use whotbox::config::{CodeSender, Given};
 use whotbox::http::tls::{Source, Tls};
 use whotbox::identity::users::Role;
@@ -218,8 +218,9 @@ async fn a_code_leaves_over_tls_only_to_whom_the_ca_vouches_for() {
     let tls = |name: &str| {
         let place = folder.path().join(name);
         std::fs::create_dir(&place).unwrap();
-        let source = Source::SelfSigned { folder: place.clone(), names: vec!["localhost".into()] };
-        (Tls::open(source, "2026-11-22T10:00:00Z".parse().unwrap()).unwrap().config, place.join("cert.pem"))
+        let wall = WallTime { now: "2026-11-22T10:00:00Z".parse().unwrap(), trusted: true };
+        let tls = Tls::open(Source::SelfSigned(place.clone()), &["localhost".into()], wall).unwrap();
+        (tls.config, place.join("ca.pem"))
     };
     let ((config, ca), (_, other)) = (tls("gateway"), tls("other"));
     let sms = Sms::start(&[], Some(config)).await;
