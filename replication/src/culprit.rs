@@ -5,7 +5,7 @@
 use crate::error::{explain, refuses_data};
 use crate::row::{Refusal, Row, Table};
 use crate::session::{Session, Step};
-use crate::work::{Call, Work, put};
+use crate::work::{Work, put};
 
 /// The most rows one search names; the caller lists them and sends the rest, and the next search names the next.
 const MAX_REFUSALS: usize = 100;
@@ -15,8 +15,8 @@ const MAX_REFUSALS: usize = 100;
 /// # Errors
 /// Whatever is not a refusal of data.
 pub(crate) async fn find(session: &Session, work: Work<'_>) -> Result<Vec<Refusal>, tokio_postgres::Error> {
-    let mut first = vec![Start::Command("begin isolation level read committed"), Start::Call(work.opening())];
-    first.extend(work.removals().into_iter().map(Start::Call));
+    let mut first = vec![Step::Command("begin isolation level read committed"), Step::Call(work.opening())];
+    first.extend(work.removals().into_iter().map(Step::Call));
     run(session, first).await?;
     let mut refused = Vec::new();
     for (table, rows) in work.puts() {
@@ -46,41 +46,20 @@ async fn attempt(
     rows: &[Row],
 ) -> Result<Option<String>, tokio_postgres::Error> {
     let steps = vec![
-        Start::Command("savepoint attempt"),
-        Start::Call(put(table, rows, session.central)),
-        Start::Command("release attempt"),
+        Step::Command("savepoint attempt"),
+        Step::Call(put(table, rows, session.central)),
+        Step::Command("release attempt"),
     ];
     match run(session, steps).await {
         Ok(()) => Ok(None),
         Err(error) if refuses_data(&error) => {
-            run(session, vec![Start::Command("rollback to attempt"), Start::Command("release attempt")]).await?;
+            run(session, vec![Step::Command("rollback to attempt"), Step::Command("release attempt")]).await?;
             Ok(Some(explain(&error)))
         }
         Err(error) => Err(error),
     }
 }
 
-enum Start<'a> {
-    Command(&'static str),
-    Call(Call<'a>),
-}
-
-async fn run(session: &Session, starts: Vec<Start<'_>>) -> Result<(), tokio_postgres::Error> {
-    let texts: Vec<String> = starts
-        .iter()
-        .filter_map(|start| match start {
-            Start::Call((text, _params)) => Some(text.clone()),
-            Start::Command(_) => None,
-        })
-        .collect();
-    // Nothing is prepared inside a failed transaction: after a refusal only plain commands run.
-    let mut statements = session.prepare(&texts).await?.into_iter();
-    let steps = starts
-        .into_iter()
-        .filter_map(|start| match start {
-            Start::Command(text) => Some(Step::Command(text)),
-            Start::Call((_text, params)) => statements.next().map(|statement| Step::Call(statement, params)),
-        })
-        .collect();
+async fn run(session: &Session, steps: Vec<Step<'_>>) -> Result<(), tokio_postgres::Error> {
     session.run(steps).await.into_iter().find_map(Result::err).map_or(Ok(()), Err)
 }

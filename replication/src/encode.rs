@@ -6,14 +6,123 @@ use std::error::Error as StdError;
 
 use bytes::{BufMut, BytesMut};
 use tokio_postgres::types::{IsNull, ToSql, Type as SqlType, to_sql_checked};
+use uuid::Uuid;
 
 use crate::row::{Row, Type, Value};
 
 /// Microseconds from 1970, where a [`Value::Time`] begins, to 2000, where PostgreSQL's begins.
 const TO_2000: i64 = 946_684_800_000_000;
 
-/// A parameter of a statement.
-pub(crate) type Param<'a> = Box<dyn ToSql + Sync + Send + 'a>;
+/// A parameter of a statement, which knows its type: so a statement goes out with its parameters in one round trip, and the server is
+/// never asked first what it expects.
+pub(crate) type Param<'a> = Box<dyn Typed + Sync + Send + 'a>;
+
+/// A value that goes by one type of PostgreSQL's.
+pub(crate) trait Typed: ToSql {
+    /// The type.
+    fn ty(&self) -> SqlType;
+    /// The value as the driver takes it.
+    fn value(&self) -> &(dyn ToSql + Sync);
+}
+
+/// What type a Rust type goes by.
+trait Goes {
+    fn sql() -> SqlType;
+}
+
+impl<T: ToSql + Goes + Sync> Typed for T {
+    fn ty(&self) -> SqlType {
+        T::sql()
+    }
+
+    fn value(&self) -> &(dyn ToSql + Sync) {
+        self
+    }
+}
+
+/// The type of arrays of a type.
+fn array(of: &SqlType) -> SqlType {
+    match *of {
+        SqlType::TEXT => SqlType::TEXT_ARRAY,
+        SqlType::INT8 => SqlType::INT8_ARRAY,
+        SqlType::BOOL => SqlType::BOOL_ARRAY,
+        SqlType::BYTEA => SqlType::BYTEA_ARRAY,
+        SqlType::TIMESTAMPTZ => SqlType::TIMESTAMPTZ_ARRAY,
+        SqlType::JSONB => SqlType::JSONB_ARRAY,
+        _ => SqlType::UNKNOWN,
+    }
+}
+
+impl Goes for str {
+    fn sql() -> SqlType {
+        SqlType::TEXT
+    }
+}
+impl Goes for String {
+    fn sql() -> SqlType {
+        SqlType::TEXT
+    }
+}
+impl Goes for i64 {
+    fn sql() -> SqlType {
+        SqlType::INT8
+    }
+}
+impl Goes for f64 {
+    fn sql() -> SqlType {
+        SqlType::FLOAT8
+    }
+}
+impl Goes for bool {
+    fn sql() -> SqlType {
+        SqlType::BOOL
+    }
+}
+impl Goes for Uuid {
+    fn sql() -> SqlType {
+        SqlType::UUID
+    }
+}
+impl Goes for [u8] {
+    fn sql() -> SqlType {
+        SqlType::BYTEA
+    }
+}
+impl Goes for Vec<u8> {
+    fn sql() -> SqlType {
+        SqlType::BYTEA
+    }
+}
+impl Goes for Time {
+    fn sql() -> SqlType {
+        SqlType::TIMESTAMPTZ
+    }
+}
+impl Goes for Json<'_> {
+    fn sql() -> SqlType {
+        SqlType::JSONB
+    }
+}
+impl<T: Goes> Goes for Option<T> {
+    fn sql() -> SqlType {
+        T::sql()
+    }
+}
+impl<T: Goes + ?Sized> Goes for &T {
+    fn sql() -> SqlType {
+        T::sql()
+    }
+}
+impl<T: Goes> Goes for Vec<T> {
+    fn sql() -> SqlType {
+        array(&T::sql())
+    }
+}
+impl<T: Goes> Goes for [T] {
+    fn sql() -> SqlType {
+        array(&T::sql())
+    }
+}
 
 /// The values of column `index` in every row, in order.
 pub(crate) fn column(ty: Type, rows: &[Row], index: usize) -> Param<'_> {

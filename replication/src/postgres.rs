@@ -7,6 +7,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -88,7 +89,7 @@ impl Postgres {
     }
 
     async fn in_time<T>(&self, moment: Moment, answer: impl Future<Output = T>) -> Result<T, Error> {
-        let reason = format!("no answer within {:?}", self.settings.limits.answer);
+        let reason = silent(self.settings.limits.answer);
         timeout(self.settings.limits.answer, answer).await.map_err(|_elapsed| match moment {
             Moment::Before => Error::Unreachable { reason },
             Moment::Sent => Error::Unknown { reason },
@@ -115,7 +116,9 @@ impl Postgres {
     /// One transaction, begun to committed.
     async fn transact(&self, work: Work<'_>) -> Result<Outcome, Error> {
         let (session, answers) = self.launch(work).await?;
-        let result = self.in_time(Moment::Sent, answers).await.and_then(verdict);
+        let limit = self.settings.limits.answer;
+        let answers = session.unless_silent(limit, answers).await;
+        let result = answers.ok_or_else(|| Error::Unknown { reason: silent(limit) }).and_then(verdict);
         if result.is_err() {
             self.give_up(&session).await;
         }
@@ -126,15 +129,8 @@ impl Postgres {
     async fn launch<'a>(&self, work: Work<'a>) -> Result<(Arc<Session>, Answers<'a>), Error> {
         let mut open = self.session.lock().await;
         let session = self.ensure(&mut open).await?;
-        let calls = work.calls(session.central);
-        let texts: Vec<String> = calls.iter().map(|(text, _params)| text.clone()).collect();
-        let prepared = self.in_time(Moment::Before, session.prepare(&texts)).await;
-        let prepared = prepared.and_then(|done| done.map_err(|error| sort(&error, Moment::Before)));
-        let statements = prepared.inspect_err(|_error| *open = None)?;
         let mut steps = vec![Step::Command("begin isolation level read committed")];
-        steps.extend(
-            statements.into_iter().zip(calls).map(|(statement, (_text, params))| Step::Call(statement, params)),
-        );
+        steps.extend(work.calls(session.central).into_iter().map(Step::Call));
         steps.push(Step::Command("commit"));
         let client = Arc::clone(&session);
         let mut answers: Answers<'a> = Box::pin(async move { client.run(steps).await });
@@ -154,7 +150,7 @@ impl Postgres {
             Outcome::Elsewhere => return Ok(false),
             Outcome::Refused => {}
         }
-        match self.in_time(Moment::Before, self.find_refused(work)).await?? {
+        match self.find_refused(work).await? {
             None => Ok(false),
             Some(refused) if !refused.is_empty() => Err(Error::Refused(refused)),
             // It went well the second time, row by row: whatever it was, the next attempt will tell.
@@ -167,7 +163,9 @@ impl Postgres {
     async fn find_refused(&self, work: Work<'_>) -> Result<Option<Vec<Refusal>>, Error> {
         let mut session = Session::open(&self.settings).await?;
         session.central = self.session().await?.central;
-        match culprit::find(&session, work).await {
+        let limit = self.settings.limits.answer;
+        let found = session.unless_silent(limit, culprit::find(&session, work)).await;
+        match found.ok_or_else(|| Error::Unreachable { reason: silent(limit) })? {
             Ok(refused) => Ok(Some(refused)),
             Err(error) if stands_elsewhere(&error) => Ok(None),
             Err(error) => Err(sort(&error, Moment::Before)),
@@ -350,6 +348,10 @@ fn positions(row: &tokio_postgres::Row) -> Result<Positions, tokio_postgres::Err
 
 fn whole(digest: Vec<u8>) -> Result<Digest, Error> {
     digest.try_into().map_err(|_other| Error::Broken { reason: "a digest of another length".to_owned() })
+}
+
+fn silent(limit: Duration) -> String {
+    format!("no answer within {limit:?}")
 }
 
 /// What a pipelined transaction came to. The first error is the one that counts: those behind it only say that the transaction was

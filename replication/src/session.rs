@@ -1,28 +1,30 @@
-//! One connection to PostgreSQL: opened with verification, its statements prepared once, many of them sent before the first is answered.
+//! One connection to PostgreSQL: opened with verification, each statement one round trip, many of them sent before the first is answered.
 //!
 //! Must not know the batch protocol.
 
-use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, NoTls, Row, Statement};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, NoTls, Row};
 
 use crate::encode::Param;
 use crate::error::{Error, Moment, sort};
 use crate::settings::{Settings, Tls};
+use crate::work::Call;
 
 /// An open connection. Dropping it closes the socket, whatever is in flight.
 pub(crate) struct Session {
     pub(crate) client: Client,
     /// Central's schema version, once it has said it.
     pub(crate) central: i64,
-    statements: Mutex<HashMap<String, Statement>>,
+    /// How many statements were answered.
+    answered: watch::Sender<u64>,
     driver: JoinHandle<()>,
 }
 
@@ -32,12 +34,12 @@ impl Drop for Session {
     }
 }
 
-/// A statement with its parameters, or a plain command; what [`Session::run`] sends.
+/// What [`Session::run`] sends.
 pub(crate) enum Step<'a> {
     /// BEGIN, COMMIT, SAVEPOINT and the like.
     Command(&'a str),
-    /// A prepared statement.
-    Call(Statement, Vec<Param<'a>>),
+    /// A statement with parameters.
+    Call(Call<'a>),
 }
 
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + Send + 'a>>;
@@ -57,32 +59,12 @@ impl Session {
                     (client, tokio::spawn(finish(connection)))
                 }
             };
-            Ok(Self { client, central: 0, statements: Mutex::default(), driver })
+            Ok(Self { client, central: 0, answered: watch::Sender::new(0), driver })
         };
         match timeout(settings.limits.connect, opening).await {
             Ok(opened) => opened.map_err(|error| sort(&error, Moment::Before)),
             Err(_elapsed) => Err(late),
         }
-    }
-
-    /// The prepared form of each text, all missing ones prepared in one round trip.
-    pub(crate) async fn prepare(&self, texts: &[String]) -> Result<Vec<Statement>, tokio_postgres::Error> {
-        let missing: Vec<&String> = {
-            let known = self.statements.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut missing: Vec<&String> = texts.iter().filter(|text| !known.contains_key(*text)).collect();
-            missing.sort_unstable();
-            missing.dedup();
-            missing
-        };
-        let preparing = missing
-            .iter()
-            .map(|text| -> Pin<Box<dyn Future<Output = _> + Send + '_>> { Box::pin(self.client.prepare(text)) });
-        let prepared = together(preparing.collect()).await;
-        let mut known = self.statements.lock().unwrap_or_else(PoisonError::into_inner);
-        for (text, statement) in missing.into_iter().zip(prepared) {
-            known.insert(text.clone(), statement?);
-        }
-        Ok(texts.iter().filter_map(|text| known.get(text).cloned()).collect())
     }
 
     /// Sends all steps at once and waits for all answers, which come in the same order.
@@ -91,21 +73,39 @@ impl Session {
     }
 
     fn send<'a>(&'a self, step: Step<'a>) -> Answer<'a> {
-        match step {
-            Step::Command(text) => Box::pin(self.client.batch_execute(text)),
-            Step::Call(statement, params) => {
-                Box::pin(async move { self.client.execute(&statement, &references(&params)).await.map(|_rows| ()) })
+        Box::pin(async move {
+            let answer = match step {
+                Step::Command(text) => self.client.batch_execute(text).await,
+                Step::Call((text, params)) => self.client.execute_typed(&text, &typed(&params)).await.map(|_rows| ()),
+            };
+            self.answered.send_modify(|answered| *answered += 1);
+            answer
+        })
+    }
+
+    /// Waits for an answer; nothing if no statement at all was answered for so long. A slow line with much on it is no stall.
+    pub(crate) async fn unless_silent<T>(&self, limit: Duration, answer: impl Future<Output = T>) -> Option<T> {
+        let mut answered = self.answered.subscribe();
+        let mut answer = std::pin::pin!(answer);
+        loop {
+            let either = async {
+                tokio::select! {
+                    biased;
+                    answer = &mut answer => Some(answer),
+                    _ = answered.changed() => None,
+                }
+            };
+            if let Some(answer) = timeout(limit, either).await.ok()? {
+                return Some(answer);
             }
         }
     }
 
     /// One statement that answers with one row.
     pub(crate) async fn row(&self, text: &str, params: &[Param<'_>]) -> Result<Row, tokio_postgres::Error> {
-        let statements = self.prepare(&[text.to_owned()]).await?;
-        match statements.first() {
-            Some(statement) => self.client.query_one(statement, &references(params)).await,
-            None => self.client.query_one(text, &references(params)).await,
-        }
+        let row = self.client.query_typed_one(text, &typed(params)).await;
+        self.answered.send_modify(|answered| *answered += 1);
+        row
     }
 }
 
@@ -118,8 +118,8 @@ where
     drop(connection.await);
 }
 
-fn references<'a>(params: &'a [Param<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
-    params.iter().map(|param| -> &(dyn ToSql + Sync) { &**param }).collect()
+fn typed<'a>(params: &'a [Param<'_>]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+    params.iter().map(|param| (param.value(), param.ty())).collect()
 }
 
 /// Polls futures in their order until all are done. The driver sends a request at the first poll of its future, so the requests go out in

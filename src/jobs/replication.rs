@@ -13,6 +13,7 @@ use crate::catalog;
 use crate::chat::service::Gate;
 use crate::jobs::{Job, Next};
 use crate::store::meta;
+use crate::upstream::pace::Pace;
 use crate::upstream::sender::{HEARTBEAT, Sender, Step};
 use crate::upstream::state::State;
 use crate::upstream::{Link, directives, enrol};
@@ -28,6 +29,8 @@ pub struct Replication {
     app: Arc<App>,
     link: Arc<Link>,
     sender: Option<Sender<Postgres>>,
+    /// What the line bore when there was a sender last.
+    pace: Pace,
     failures: u32,
     /// When central was last asked for orders.
     asked: Option<Instant>,
@@ -38,7 +41,7 @@ impl Replication {
     #[must_use]
     pub fn new(app: Arc<App>, link: Arc<Link>) -> Self {
         link.run();
-        Self { app, link, sender: None, failures: 0, asked: None }
+        Self { app, link, sender: None, pace: Pace::default(), failures: 0, asked: None }
     }
 
     /// The sender, if the box is enrolled and its login can be used.
@@ -84,13 +87,12 @@ impl Replication {
             }
         };
         match Settings::parse(login.url.expose(), login.ca.as_deref()) {
-            Ok(settings) => Some(Sender::new(
-                self.app.store.clone(),
-                Arc::clone(&self.app.clock),
-                Arc::clone(&self.link.status),
-                catalog::tables(),
-                Postgres::new(settings),
-            )),
+            Ok(settings) => {
+                let (store, clock) = (self.app.store.clone(), Arc::clone(&self.app.clock));
+                let status = Arc::clone(&self.link.status);
+                let sender = Sender::new(store, clock, status, catalog::tables(), Postgres::new(settings));
+                Some(sender.at(self.pace.clone()))
+            }
             Err(error) => {
                 self.link.status.failed(&error);
                 None
@@ -120,7 +122,9 @@ impl Job for Replication {
             }
             Step::Failed => {
                 // The login may have been renewed meanwhile, or a change of it was cut off.
-                self.sender = None;
+                if let Some(sender) = self.sender.take() {
+                    self.pace = sender.pace();
+                }
                 if self.link.status.known().locked_out
                     && let Err(error) = enrol::swap(&self.app.config.data_dir)
                 {

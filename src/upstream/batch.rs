@@ -13,11 +13,10 @@ use crate::store::fault::Fault;
 use crate::store::read::{Read, Space};
 use crate::store::table::TableInfo;
 
-/// Entries in one batch: 1,000 to 5,000 rows a statement reach PostgreSQL's full speed (deps.md), and a batch of
-/// 2,000 chat rows stays near a megabyte, which a slow line carries within an answer's time.
-pub const MAX_ENTRIES: usize = 2000;
-/// Bytes of rows in one batch.
-pub const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Entries in one batch: 1,000 to 5,000 rows a statement reach PostgreSQL's full speed (deps.md).
+pub const MAX_ENTRIES: usize = 4000;
+/// Entries that are read from the log at a time: how many rows a batch has room for shows only when they are read.
+const AT_ONCE: usize = 250;
 
 /// Where a lane's next batch starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +27,7 @@ pub struct Place {
     pub chain: Chain,
 }
 
-/// The next batch of a lane after a place; `None` where the log has no more.
+/// The next batch of a lane after a place, and how many bytes its rows have: about `most`, or one row. `None` where the log has no more.
 ///
 /// # Errors
 /// [`Fault`] where the log or a row cannot be read.
@@ -38,32 +37,39 @@ pub fn next(
     lane: Lane,
     epoch: Uuid,
     place: Place,
-) -> Result<Option<Batch>, Fault> {
-    let mut entries = entries_after(read, lane, place.seq, MAX_ENTRIES)?;
-    if entries.is_empty() {
-        return Ok(None);
-    }
+    most: usize,
+) -> Result<Option<(Batch, usize)>, Fault> {
     let mut gathered = Gathered::default();
-    let mut taken = 0;
-    for entry in &entries {
-        gathered.add(read, tables, entry)?;
-        taken += 1;
-        if gathered.bytes >= MAX_BYTES {
+    let (mut end, mut taken) = (place, 0);
+    'gathering: while taken < MAX_ENTRIES {
+        let entries = entries_after(read, lane, end.seq, AT_ONCE)?;
+        let over = entries.len() < AT_ONCE;
+        for entry in &entries {
+            if gathered.bytes >= most && taken > 0 {
+                break 'gathering;
+            }
+            gathered.add(read, tables, entry)?;
+            end = Place { seq: entry.seq, chain: entry.chain };
+            taken += 1;
+        }
+        if over {
             break;
         }
     }
-    entries.truncate(taken);
-    let Some(last) = entries.last() else { return Ok(None) };
-    Ok(Some(Batch {
+    if taken == 0 {
+        return Ok(None);
+    }
+    let batch = Batch {
         lane,
         epoch,
         prev_seq: signed(place.seq),
         prev_chain: place.chain,
-        seq: signed(last.seq),
-        chain: last.chain,
+        seq: signed(end.seq),
+        chain: end.chain,
         puts: gathered.puts.into_values().collect(),
         deletes: gathered.deletes.into_values().collect(),
-    }))
+    };
+    Ok(Some((batch, gathered.bytes)))
 }
 
 /// A sequence number as PostgreSQL counts. No box writes 2^63 changes.

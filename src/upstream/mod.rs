@@ -16,6 +16,8 @@ pub mod custody;
 pub mod directives;
 pub mod enrol;
 pub mod escrow;
+pub mod pace;
+mod pipeline;
 pub mod rebuild;
 pub mod reconcile;
 pub mod report;

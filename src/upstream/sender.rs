@@ -9,14 +9,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use uuid::Uuid;
 
 use replication::HAS_RECORDS;
 use replication::error::Error;
 use replication::fence::{self, Log, Resume};
 use replication::row::{Batch, Chain, Cursor, Lane, Refusal};
-use replication::upstream::{Report, Upstream};
+use replication::upstream::{Greeting, Report, Upstream};
 
 use crate::base::time::{AGREEMENT, Clock, Instant, Timestamp};
 use crate::store::change::{Entry, lane_number};
@@ -26,18 +25,17 @@ use crate::store::read::{Read, Space};
 use crate::store::record::decode;
 use crate::store::table::TableInfo;
 use crate::store::writer::Store;
+use crate::store::meta::Identity;
 use crate::store::{dead, form, meta, relog};
-use crate::upstream::batch::{self, Place, signed};
-use crate::upstream::state::{BatchResult, Status};
+use crate::upstream::batch::{Place, signed};
+use crate::upstream::pace::Pace;
+use crate::upstream::pipeline::{self, End, Outcome, Pipeline, result_of};
+use crate::upstream::state::Status;
 
-/// Batches of a lane in flight together: four keep a line of 200 ms round trip full (deps.md).
-const IN_FLIGHT: usize = 4;
 /// Waiting rows of a lane whose length is looked at for a figure.
 const LOOKED_AT: usize = 1000;
 /// How often a box that is up to date shows central that it is there.
 pub const HEARTBEAT: Duration = Duration::from_secs(60);
-/// Rows that one step enters into the log when everything is to be sent anew.
-const RELOG: usize = 2000;
 
 /// What a step came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +68,7 @@ pub struct Sender<U> {
     store: Store,
     clock: Arc<dyn Clock>,
     status: Arc<Status>,
-    tables: Vec<TableInfo>,
+    tables: Arc<[TableInfo]>,
     central: U,
     /// When central last answered, by both clocks.
     contact: Option<(Instant, Timestamp)>,
@@ -80,6 +78,7 @@ pub struct Sender<U> {
     epoch: Option<Uuid>,
     /// What else central is told at the next hello.
     told: Report,
+    pace: Pace,
 }
 
 impl<U: Upstream> Sender<U> {
@@ -89,14 +88,26 @@ impl<U: Upstream> Sender<U> {
             store,
             clock,
             status,
-            tables,
+            tables: tables.into(),
             central,
             contact: None,
             urgent: None,
             bulk: None,
             epoch: None,
             told: Report::default(),
+            pace: Pace::default(),
         }
+    }
+
+    /// Goes on at the pace of a sender before, which knew the line.
+    #[must_use]
+    pub fn at(self, pace: Pace) -> Self {
+        Self { pace, ..self }
+    }
+
+    /// The pace that this line has shown to bear.
+    pub fn pace(&self) -> Pace {
+        self.pace.clone()
     }
 
     /// What central is told of expiry at the next hello.
@@ -141,18 +152,8 @@ impl<U: Upstream> Sender<U> {
             self.epoch = None;
             return Err(Halt::Renewed);
         }
-        if relog::pending(&self.store.read()?)? {
-            let tables = self.tables.clone();
-            self.store.write(move |tx, _| relog::step(tx, &tables, RELOG)).await?;
-        }
-        let now = self.clock.monotonic();
-        if self.contact.is_none_or(|(at, _)| now.since(at) >= HEARTBEAT) {
-            self.greet(identity.box_id).await?;
-        }
-        let mut moved = false;
-        for lane in Lane::ALL {
-            moved |= self.send(lane, identity.epoch).await?;
-        }
+        let places = self.places(&identity).await?;
+        let moved = self.send(places, identity.epoch).await?;
         let waiting = backlog(&self.store.read()?)?;
         let pending = relog::pending(&self.store.read()?)?;
         let more = waiting > 0 || pending;
@@ -162,94 +163,66 @@ impl<U: Upstream> Sender<U> {
         Ok(moved || more)
     }
 
-    async fn greet(&mut self, box_id: Uuid) -> Result<(), Halt> {
-        let before = self.clock.now();
+    /// Where both lanes go on. What is not known is asked, and hello is said when it is due, all in one round trip.
+    async fn places(&mut self, identity: &Identity) -> Result<[Place; 2], Halt> {
+        let now = self.clock.monotonic();
+        let report = match self.contact {
+            Some((at, _)) if now.since(at) < HEARTBEAT => None,
+            _ => Some(self.report()?),
+        };
+        let hello = async {
+            let Some(report) = &report else { return Ok(None) };
+            let greeting = self.central.contact(report).await?;
+            Ok(Some((greeting, self.central.schema().await?)))
+        };
+        let ask = async |known: Option<Place>, lane| match known {
+            Some(_) => Ok(None),
+            None => self.central.cursor(lane).await.map(Some),
+        };
+        let (greeted, urgent, bulk) =
+            tokio::try_join!(hello, ask(self.urgent, Lane::Urgent), ask(self.bulk, Lane::Bulk)).map_err(Halt::Central)?;
+        if let (Some((greeting, schema)), Some(report)) = (greeted, report) {
+            self.greeted(identity.box_id, greeting, schema, report.clock).await?;
+        }
+        let urgent = self.place(Lane::Urgent, urgent, identity.epoch).await?;
+        Ok([urgent, self.place(Lane::Bulk, bulk, identity.epoch).await?])
+    }
+
+    fn report(&self) -> Result<Report, Fault> {
         let snapshot = self.store.read()?;
-        let report = Report {
+        Ok(Report {
             software: env!("CARGO_PKG_VERSION").into(),
-            clock: before.micros(),
+            clock: self.clock.now().micros(),
             backlog: signed(backlog(&snapshot)?),
             oldest_waiting: oldest_waiting(&snapshot)?.map(Timestamp::micros),
             ..self.told.clone()
-        };
-        drop(snapshot);
-        let greeting = self.central.contact(&report).await?;
+        })
+    }
+
+    async fn greeted(&mut self, box_id: Uuid, greeting: Greeting, schema: i64, asked_at: i64) -> Result<(), Halt> {
         if greeting.box_id != box_id {
             return Err(Halt::OtherBox(greeting.box_id));
         }
-        let (records, tables) = (self.central.schema().await? >= HAS_RECORDS, self.tables.clone());
+        let (records, tables) = (schema >= HAS_RECORDS, Arc::clone(&self.tables));
         self.store.write(move |tx, _| form::note(tx, &tables, records)).await?;
-        let skew = greeting.clock.saturating_sub(before.micros());
+        let skew = greeting.clock.saturating_sub(asked_at);
         self.status.greeted(skew);
         self.clock.witness(u128::from(skew.unsigned_abs()) <= AGREEMENT.as_micros());
         self.contact = Some((self.clock.monotonic(), self.clock.now()));
         Ok(())
     }
 
-    fn place(&mut self, lane: Lane) -> &mut Option<Place> {
-        match lane {
-            Lane::Urgent => &mut self.urgent,
-            Lane::Bulk => &mut self.bulk,
-        }
-    }
-
-    /// Sends a lane's next batches; true if the cursor moved.
-    async fn send(&mut self, lane: Lane, epoch: Uuid) -> Result<bool, Halt> {
-        let place = match *self.place(lane) {
-            Some(place) => place,
-            None => self.locate(lane, epoch).await?,
+    /// Where a lane goes on: where it is known to stand, or where central says, if this box may go on from there.
+    async fn place(&mut self, lane: Lane, asked: Option<Cursor>, epoch: Uuid) -> Result<Place, Halt> {
+        let known = match lane {
+            Lane::Urgent => self.urgent,
+            Lane::Bulk => self.bulk,
         };
-        let batches = self.prepare(lane, epoch, place)?;
-        if batches.is_empty() {
-            return Ok(false);
-        }
-        let answers = join_all(batches.iter().map(|batch| self.central.apply(batch))).await;
-        answers.iter().for_each(|answer| self.status.sent(result_of(answer.as_ref().err())));
-        for (batch, answer) in batches.into_iter().zip(answers) {
-            match answer {
-                Ok(_) => self.confirm(lane, &batch).await?,
-                Err(Error::Refused(refused)) => {
-                    self.bury(lane, batch, refused).await?;
-                    // The batches behind it were refused for its sake; the next step sends them.
-                    return Ok(true);
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(true)
-    }
-
-    /// Lists refused rows and sends the rest of their batch, until nothing of it is refused: each search names only so many.
-    async fn bury(&mut self, lane: Lane, mut batch: Batch, mut refused: Vec<Refusal>) -> Result<(), Halt> {
-        loop {
-            let before = batch.len();
-            batch = batch.without(&refused);
-            self.store.write(move |tx, now| dead::bury(tx, now, lane, &refused)).await?;
-            let answer = self.central.apply(&batch).await;
-            self.status.sent(result_of(answer.as_ref().err()));
-            match answer {
-                Ok(_) => return self.confirm(lane, &batch).await,
-                Err(Error::Refused(more)) if batch.len() < before => refused = more,
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// Up to [`IN_FLIGHT`] batches, one behind the other, from one snapshot.
-    fn prepare(&self, lane: Lane, epoch: Uuid, mut place: Place) -> Result<Vec<Batch>, Fault> {
-        let snapshot = self.store.read()?;
-        let mut batches = Vec::new();
-        while batches.len() < IN_FLIGHT {
-            let Some(batch) = batch::next(&snapshot, &self.tables, lane, epoch, place)? else { break };
-            place = Place { seq: unsigned(batch.seq), chain: batch.chain };
-            batches.push(batch);
-        }
-        Ok(batches)
-    }
-
-    /// Asks where a lane stands and judges whether this box may go on from there.
-    async fn locate(&mut self, lane: Lane, epoch: Uuid) -> Result<Place, Halt> {
-        let cursor = self.central.cursor(lane).await?;
+        let cursor = match (known, asked) {
+            (Some(place), None) => return Ok(place),
+            (_, Some(cursor)) => cursor,
+            (None, None) => self.central.cursor(lane).await?,
+        };
         let resume = self.judge(lane, epoch, &cursor)?;
         if resume.rewound {
             tracing::warn!(
@@ -258,10 +231,62 @@ impl<U: Upstream> Sender<U> {
                 "central was restored to an older point; it is fed again"
             );
         }
-        let place = Place { seq: unsigned(resume.after), chain: cursor.chain };
-        *self.place(lane) = Some(place);
-        self.acknowledge(lane, cursor).await?;
-        Ok(place)
+        pipeline::note(&self.store, only(lane, cursor)).await?;
+        self.confirmed(only(lane, Cursor { seq: resume.after, ..cursor }));
+        Ok(Place { seq: unsigned(resume.after), chain: cursor.chain })
+    }
+
+    /// What central has been heard to have.
+    fn confirmed(&mut self, [urgent, bulk]: [Option<Cursor>; 2]) {
+        let place = |cursor: Cursor| Place { seq: unsigned(cursor.seq), chain: cursor.chain };
+        if urgent.or(bulk).is_some() {
+            self.contact = Some((self.clock.monotonic(), self.clock.now()));
+        }
+        self.urgent = urgent.map(place).or(self.urgent);
+        self.bulk = bulk.map(place).or(self.bulk);
+    }
+
+    /// Sends the lanes' next batches for a turn; true if a cursor moved.
+    async fn send(&mut self, places: [Place; 2], epoch: Uuid) -> Result<bool, Halt> {
+        let mut pipeline = Pipeline {
+            store: &self.store,
+            clock: &*self.clock,
+            status: &self.status,
+            tables: Arc::clone(&self.tables),
+            central: &self.central,
+            pace: &mut self.pace,
+            epoch,
+        };
+        let Outcome { confirmed, end } = pipeline.run(places).await?;
+        self.confirmed(confirmed);
+        match end {
+            End::Over => Ok(confirmed != [None; 2]),
+            // What is behind was refused for its sake; the next turn sends it.
+            End::Refused(batch, rows) => self.bury(batch, rows).await.map(|()| true),
+            End::Failed(error) => Err(error.into()),
+        }
+    }
+
+    /// Lists refused rows and sends the rest of their batch, until nothing of it is refused: each search names only so many.
+    async fn bury(&mut self, mut batch: Batch, mut refused: Vec<Refusal>) -> Result<(), Halt> {
+        let lane = batch.lane;
+        loop {
+            let before = batch.len();
+            batch = batch.without(&refused);
+            self.store.write(move |tx, now| dead::bury(tx, now, lane, &refused)).await?;
+            let answer = self.central.apply(&batch).await;
+            self.status.sent(result_of(answer.as_ref().err()));
+            match answer {
+                Ok(_) => {
+                    pipeline::revive(&self.store, &batch).await?;
+                    pipeline::note(&self.store, only(lane, batch.end())).await?;
+                    self.confirmed(only(lane, batch.end()));
+                    return Ok(());
+                }
+                Err(Error::Refused(more)) if batch.len() < before => refused = more,
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     fn judge(&self, lane: Lane, epoch: Uuid, cursor: &Cursor) -> Result<Resume, Halt> {
@@ -271,29 +296,11 @@ impl<U: Upstream> Sender<U> {
         let chain = chain_at(&snapshot, lane, &ack, cursor.seq)?;
         Ok(fence::judge(cursor, &log, |_| chain)?)
     }
-
-    async fn confirm(&mut self, lane: Lane, batch: &Batch) -> Result<(), Halt> {
-        let revived = dead::listed(&self.store.read()?, batch)?;
-        if !revived.is_empty() {
-            self.store.write(move |tx, _| dead::revive(tx, &revived)).await?;
-        }
-        Ok(self.acknowledge(lane, batch.end()).await?)
-    }
-
-    async fn acknowledge(&mut self, lane: Lane, cursor: Cursor) -> Result<(), Fault> {
-        let place = Place { seq: unsigned(cursor.seq), chain: cursor.chain };
-        *self.place(lane) = Some(place);
-        self.contact = Some((self.clock.monotonic(), self.clock.now()));
-        self.store.reserved().write(move |tx, _| meta::acknowledge(tx, lane, place.seq, place.chain)).await
-    }
 }
 
-const fn result_of(error: Option<&Error>) -> BatchResult {
-    match error {
-        None => BatchResult::Applied,
-        Some(Error::Refused(_)) => BatchResult::Refused,
-        Some(_) => BatchResult::Failed,
-    }
+/// One lane's cursor among those of [`Lane::ALL`].
+fn only(lane: Lane, cursor: Cursor) -> [Option<Cursor>; 2] {
+    Lane::ALL.map(|one| (one == lane).then_some(cursor))
 }
 
 /// The chain behind an entry of the log, `None` where it is no longer kept.
@@ -368,187 +375,4 @@ pub fn oldest_waiting(read: &impl Read) -> Result<Option<Timestamp>, Fault> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use replication::memory::{Central, Fault as Cut, Memory};
-    use replication::row::{Column, Table, Type, Value};
-    use serde::{Deserialize, Serialize};
-
-    use super::*;
-    use crate::base::time::ManualClock;
-    use crate::store::record::{Record, TableId, Upstream as Goes};
-    use crate::store::testing;
-    use crate::upstream::state::State;
-
-    const NOTES: Table = Table {
-        schema: "test",
-        name: "notes",
-        append_only: false,
-        columns: &[Column { name: "text", ty: Type::Text, nullable: false }],
-    };
-
-    #[derive(Serialize, Deserialize)]
-    struct Note {
-        id: u64,
-        text: String,
-    }
-
-    impl Record for Note {
-        const TABLE: TableId = TableId { number: 900, name: "test.notes" };
-        const UPSTREAM: Option<Goes> = Some(Goes { table: &NOTES, lane: Lane::Bulk });
-        fn key(&self) -> Key {
-            Key::new().number(self.id)
-        }
-        fn upstream_id(key: &[u8]) -> Option<String> {
-            Some(u64::from_be_bytes(key.try_into().ok()?).to_string())
-        }
-        fn upstream_row(&self) -> Vec<Value> {
-            vec![Value::Text(self.text.clone())]
-        }
-    }
-
-    struct Given {
-        store: Store,
-        clock: Arc<ManualClock>,
-        central: Central,
-        status: Arc<Status>,
-        sender: Sender<Memory>,
-    }
-
-    const BOX: Uuid = Uuid::from_u128(1);
-
-    fn start(epoch: u128) -> [(Lane, Cursor); 2] {
-        Lane::ALL.map(|lane| (lane, Cursor { epoch: Uuid::from_u128(epoch), seq: 0, chain: [0; 32] }))
-    }
-
-    /// An enrolled box and its central; `faults` meet the first calls.
-    fn given(faults: &[Option<Cut>]) -> Given {
-        let (store, clock) = testing::store();
-        let central = Central::default();
-        let memory = central.enroll(BOX, start(2));
-        memory.meet(faults.to_vec());
-        let status = Arc::new(Status::default());
-        let tables = vec![TableInfo::of::<Note>(), TableInfo::of::<dead::DeadLetter>()];
-        let sender = Sender::new(store.clone(), clock.clone(), Arc::clone(&status), tables, memory);
-        Given { store, clock, central, status, sender }
-    }
-
-    impl Given {
-        fn note(&self, id: u64, text: &str) {
-            let note = Note { id, text: text.into() };
-            self.store.write_blocking(move |tx, _| tx.put(&note)).unwrap();
-        }
-
-        fn forget(&self, id: u64) {
-            self.store.write_blocking(move |tx, _| tx.delete::<Note>(&Key::new().number(id))).unwrap();
-        }
-
-        fn at_central(&self) -> Vec<(String, String)> {
-            let text = |values: &Vec<Value>| match &values[..] {
-                [Value::Text(text)] => text.clone(),
-                other => panic!("{other:?}"),
-            };
-            self.central.rows(BOX, &NOTES).iter().map(|(id, values)| (id.clone(), text(values))).collect()
-        }
-
-        async fn run(&mut self) -> Vec<Step> {
-            let mut steps = Vec::new();
-            while steps.last() != Some(&Step::Done) && steps.len() < 50 {
-                steps.push(self.sender.step().await);
-            }
-            steps
-        }
-    }
-
-    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(id, text)| ((*id).to_owned(), (*text).to_owned())).collect()
-    }
-
-    #[tokio::test]
-    async fn what_changed_often_is_sent_as_it_is_and_what_is_gone_is_gone() {
-        let mut box_ = given(&[]);
-        box_.note(1, "first");
-        box_.note(2, "passing");
-        box_.run().await;
-        box_.note(1, "second");
-        box_.note(1, "third");
-        box_.forget(2);
-        assert_eq!(box_.run().await.last(), Some(&Step::Done));
-        assert_eq!(box_.at_central(), pairs(&[("1", "third")]));
-        assert_eq!(box_.status.known().state, State::Live);
-        assert_eq!(backlog(&box_.store.read().unwrap()).unwrap(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_lost_answer_is_settled_by_the_cursor_and_nothing_is_doubled() {
-        for cut in [Cut::Before, Cut::After] {
-            let mut box_ = given(&[Some(cut)]);
-            box_.note(1, "once");
-            assert_eq!(box_.sender.step().await, Step::Failed);
-            assert_eq!(box_.status.known().state, State::Offline);
-            assert!(box_.status.known().advice.is_some());
-            assert_eq!(box_.run().await.last(), Some(&Step::Done));
-            assert_eq!(box_.at_central(), pairs(&[("1", "once")]));
-        }
-    }
-
-    #[tokio::test]
-    async fn what_was_there_before_enrolment_is_sent_too_and_nothing_is_believed_without_contact() {
-        let mut box_ = given(&[]);
-        for id in 0..5000 {
-            box_.note(id, "old");
-        }
-        box_.store.write_blocking(|tx, _| meta::start_log(tx, Uuid::from_u128(3))).unwrap();
-        let memory = box_.central.enroll(BOX, start(3));
-        box_.sender.central = memory;
-        box_.run().await;
-        assert_eq!(box_.at_central().len(), 5000);
-        let before = box_.status.known().last_sync_at;
-        box_.clock.advance(HEARTBEAT);
-        box_.central.revoke(BOX);
-        assert_eq!(box_.sender.step().await, Step::Failed);
-        assert_eq!(box_.status.known().state, State::Stalled);
-        assert_eq!(box_.status.known().last_sync_at, before);
-    }
-
-    #[tokio::test]
-    async fn another_life_of_the_box_is_fenced() {
-        let mut box_ = given(&[]);
-        box_.note(1, "mine");
-        box_.run().await;
-        box_.central.enroll(BOX, start(9)).meet([]);
-        box_.note(1, "mine again");
-        assert_eq!(box_.sender.step().await, Step::Moved, "the lane stands elsewhere: it is asked for");
-        assert_eq!(box_.sender.step().await, Step::Failed);
-        let known = box_.status.known();
-        assert_eq!(known.state, State::Fenced);
-        assert!(known.reason.unwrap().contains("other_epoch") && known.advice.is_some());
-    }
-
-    #[tokio::test]
-    async fn a_refused_row_is_listed_and_all_others_flow_until_it_is_mended() {
-        let mut box_ = given(&[]);
-        box_.note(1, "good");
-        box_.note(2, "bad \0 text");
-        box_.note(3, "good too");
-        assert_eq!(box_.run().await.last(), Some(&Step::Done));
-        assert_eq!(box_.at_central(), pairs(&[("1", "good"), ("3", "good too")]));
-        let listed = dead::list(&box_.store.read().unwrap(), 10).unwrap();
-        assert_eq!(listed.iter().map(|row| row.id.as_str()).collect::<Vec<_>>(), ["2"]);
-        box_.note(2, "mended");
-        box_.run().await;
-        assert_eq!(box_.at_central().len(), 3);
-        assert!(dead::list(&box_.store.read().unwrap(), 10).unwrap().is_empty());
-    }
-
-    #[tokio::test]
-    async fn time_alone_is_no_contact() {
-        let mut box_ = given(&[]);
-        box_.run().await;
-        let first = box_.status.known().last_sync_at;
-        box_.clock.advance(Duration::from_secs(5));
-        box_.run().await;
-        assert_eq!(box_.status.known().last_sync_at, first);
-    }
-}
+mod tests;
