@@ -28,6 +28,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V0009__ranges", include_str!("../../schemas/postgres/0009_ranges.sql")),
     ("V0010__records", include_str!("../../schemas/postgres/0010_records.sql")),
     ("V0011__couriers", include_str!("../../schemas/postgres/0011_couriers.sql")),
+    ("V0012__news", include_str!("../../schemas/postgres/0012_news.sql")),
 ];
 
 /// Taken by whoever migrates, because refinery itself does not keep two migrators apart. Any number that nobody else uses.

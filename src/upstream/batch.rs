@@ -15,6 +15,8 @@ use crate::store::table::TableInfo;
 
 /// Entries in one batch: 1,000 to 5,000 rows a statement reach PostgreSQL's full speed (deps.md).
 pub const MAX_ENTRIES: usize = 4000;
+/// Bytes of rows in one batch of a file; on a line the pace says how many.
+pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Entries that are read from the log at a time: how many rows a batch has room for shows only when they are read.
 const AT_ONCE: usize = 250;
 

@@ -21,11 +21,11 @@ use crate::base::time::{AGREEMENT, Clock, Instant, Timestamp};
 use crate::store::change::{Entry, lane_number};
 use crate::store::fault::Fault;
 use crate::store::key::Key;
+use crate::store::meta::Identity;
 use crate::store::read::{Read, Space};
 use crate::store::record::decode;
 use crate::store::table::TableInfo;
 use crate::store::writer::Store;
-use crate::store::meta::Identity;
 use crate::store::{dead, form, meta, relog};
 use crate::upstream::batch::{Place, signed};
 use crate::upstream::pace::Pace;
@@ -180,7 +180,8 @@ impl<U: Upstream> Sender<U> {
             None => self.central.cursor(lane).await.map(Some),
         };
         let (greeted, urgent, bulk) =
-            tokio::try_join!(hello, ask(self.urgent, Lane::Urgent), ask(self.bulk, Lane::Bulk)).map_err(Halt::Central)?;
+            tokio::try_join!(hello, ask(self.urgent, Lane::Urgent), ask(self.bulk, Lane::Bulk))
+                .map_err(Halt::Central)?;
         if let (Some((greeting, schema)), Some(report)) = (greeted, report) {
             self.greeted(identity.box_id, greeting, schema, report.clock).await?;
         }

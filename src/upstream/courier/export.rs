@@ -20,7 +20,7 @@ use crate::store::page::MAX_PAGE;
 use crate::store::snapshot::Snapshot;
 use crate::store::table::TableInfo;
 use crate::store::{answers, courier, dead, meta, relog};
-use crate::upstream::batch::{self, Place, signed};
+use crate::upstream::batch::{self, MAX_BYTES, Place, signed};
 use crate::upstream::courier::format::{Head, Stretch, Writer};
 use crate::upstream::courier::pouch::Pouch;
 use crate::upstream::courier::{BUNDLE, CourierError, file_name, place_of, reply_key, signer, write_whole};
@@ -141,7 +141,9 @@ impl Job {
         for lane in Lane::ALL {
             let (seq, chain) = courier::start(&self.snapshot, lane)?;
             let mut place = Place { seq, chain };
-            while let Some(batch) = batch::next(&self.snapshot, &self.tables, lane, self.head.epoch, place)? {
+            while let Some((batch, _bytes)) =
+                batch::next(&self.snapshot, &self.tables, lane, self.head.epoch, place, MAX_BYTES)?
+            {
                 let length = usize::try_from(batch.seq - batch.prev_seq).unwrap_or(0);
                 let entries = entries_after(&self.snapshot, lane, place.seq, length)?;
                 place = Place { seq: place.seq.saturating_add(length as u64), chain: batch.chain };

@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use replication::error::Error;
 use replication::row::{Batch, Column, Cursor, Lane, Refusal, Slice, Table, Type, Value};
-use replication::upstream::{
-    Among, Applied, AuditHead, Directive, Greeting, Listing, Range, Report, Sums, Upstream,
-};
+use replication::upstream::{Among, Applied, AuditHead, Directive, Greeting, Listing, Range, Report, Sums, Upstream};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
