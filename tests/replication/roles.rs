@@ -66,12 +66,13 @@ async fn a_box_may_call_its_functions_and_no_others() {
 
     assert_eq!(
         open,
-        "begin_batch begin_slice contact cursor directives_after drop_answers drop_bucket_keys drop_dead_letters drop_recovery_keys \
-         drop_verifications finish_batch keep_answers keep_bucket_keys keep_dead_letters keep_recovery_keys keep_verifications list_answers \
-         list_bucket_keys list_dead_letters list_recovery_keys list_verifications lists_answers lists_bucket_keys lists_dead_letters lists_recovery_keys \
-         lists_verifications positions put_answers put_bucket_keys put_dead_letters put_recovery_keys \
-         put_verifications reader_group redeem rotate schema sum_answers sum_bucket_keys sum_dead_letters sum_recovery_keys sum_verifications \
-         sums_answers sums_bucket_keys sums_dead_letters sums_recovery_keys sums_verifications"
+        "begin_batch begin_slice contact cursor directives_after drop_answers drop_bucket_keys drop_dead_letters \
+         drop_recovery_keys drop_verifications finish_batch keep_answers keep_bucket_keys keep_dead_letters keep_recovery_keys \
+         keep_verifications list_answers list_bucket_keys list_dead_letters list_recovery_keys list_verifications lists_answers \
+         lists_bucket_keys lists_dead_letters lists_recovery_keys lists_verifications note_bundle note_refusals positions \
+         put_answers put_bucket_keys put_dead_letters put_recovery_keys put_verifications reader_group redeem refusals_after \
+         rotate schema sum_answers sum_bucket_keys sum_dead_letters sum_recovery_keys sum_verifications sums_answers \
+         sums_bucket_keys sums_dead_letters sums_recovery_keys sums_verifications"
     );
 }
 
