@@ -2,6 +2,8 @@
 //!
 //! Knows how a box is opened, not how it is reached.
 
+pub mod upgrade;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -25,6 +27,7 @@ use crate::game;
 use crate::identity;
 use crate::live::hub::Hub;
 use crate::live::power::Power;
+use crate::store;
 use crate::store::answers;
 use crate::store::backups::Phase;
 use crate::store::fault::Fault;
@@ -92,6 +95,9 @@ pub enum StartError {
     /// The chat's key file cannot be used.
     #[error("the chat's key file cannot be used: {0}")]
     Keys(#[from] chat::seal::file::KeyFileError),
+    /// The store is of an earlier version and could not be brought up.
+    #[error(transparent)]
+    Upgrade(#[from] upgrade::UpgradeError),
     /// A restore or a rebuild was cut off in this folder.
     #[error("a restore or a rebuild was cut off in this folder: run it again")]
     HalfRestored,
@@ -125,6 +131,7 @@ impl App {
         make_folder(&config.data_dir)?;
         let secrets = secrets::load(&config.data_dir, &old, config.production, &*entropy)?;
         let hub = Hub::new();
+        let in_a_file = medium.is_none();
         let medium =
             medium.unwrap_or_else(|| Arc::new(FileMedium { path: config.data_dir.join(STORE_FILE), reserve: RESERVE }));
         let store = Store::open(Settings {
@@ -136,6 +143,7 @@ impl App {
             listener: hub.listener(),
         })?;
         let box_id = identify(&store, &secrets.master, &*entropy, &*clock)?;
+        upgrade::bring_up(&store, &config.data_dir, in_a_file, &*clock)?;
         let config = longer(config, &store)?;
         if let Some(mark) = chat::timing::mark(&store.read()?)? {
             clock.floor(mark);
@@ -256,7 +264,10 @@ fn identify(store: &Store, master: &MasterKey, entropy: &dyn Entropy, clock: &dy
         Ok(_) => Err(StartError::WrongKey),
         Err(Fault::Corrupt { .. }) => {
             let box_id = entropy.uuid(clock.now());
-            store.write_blocking(move |tx, now| meta::create(tx, now, box_id, check))?;
+            store.write_blocking(move |tx, now| {
+                meta::create(tx, now, box_id, check)?;
+                store::upgrade::mark(tx, &catalog::tables(), false)
+            })?;
             Ok(box_id)
         }
         Err(fault) => Err(fault.into()),

@@ -6,10 +6,11 @@ use crate::game;
 use crate::identity;
 use crate::ledger;
 use crate::store::fault::Fault;
+use crate::store::key::Key;
 use crate::store::meta::LAYOUT;
-use crate::store::read::{Range, Read, Space};
+use crate::store::read::{Range, Read, ReadExt, Space};
 use crate::store::table::TableInfo;
-use crate::store::{answers, backups, change, chosen, compared, courier, dead, form, meta, once, rebuild};
+use crate::store::{answers, backups, change, chosen, compared, courier, dead, form, meta, once, rebuild, upgrade};
 
 /// Every table, in the order of their numbers.
 #[must_use]
@@ -30,6 +31,7 @@ pub fn tables() -> Vec<TableInfo> {
         TableInfo::of::<answers::Answer>(),
         TableInfo::of::<answers::Longer>(),
         TableInfo::of::<chosen::Chosen>(),
+        TableInfo::of::<upgrade::Program>(),
         TableInfo::of::<courier::Couriers>(),
     ];
     all.extend(identity::tables());
@@ -58,6 +60,10 @@ pub enum Unfit {
 /// [`Unfit::Newer`] naming what is.
 pub fn check(read: &impl Read) -> Result<(), Unfit> {
     let known = tables();
+    // The mark speaks for every row; a store of a program that left none is looked at.
+    if let Some(newer) = read.get::<upgrade::Program>(&Key::new())?.and_then(|program| program.beyond(&known)) {
+        return Err(Unfit::Newer(newer));
+    }
     let mut place = Vec::new();
     loop {
         // One key of each table is enough: tables are walked by their prefixes.

@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use sd_notify::NotifyState;
 
 /// Where Linux lists this machine's addresses. Both are there under `ProcSubset=pid` too.
 const ROUTES: &str = "/proc/self/net/fib_trie";
@@ -26,6 +29,13 @@ const LOGIND: [&str; 6] = [
 #[must_use]
 pub fn is_service() -> bool {
     std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
+/// Tells systemd that the start takes longer than usual, so that it waits for so long.
+pub fn takes_longer(time: Duration) {
+    let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
+    // Without systemd there is nobody to tell.
+    drop(sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(micros)]));
 }
 
 /// Whether this box may turn its machine off.

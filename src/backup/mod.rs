@@ -20,3 +20,4 @@ pub mod incoming;
 pub mod keys;
 pub mod restore;
 pub mod sheet;
+pub mod undo;

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::backup::error::Error;
 use crate::backup::restore::{Order, restore};
 use crate::backup::sheet::Sheet;
+use crate::backup::undo::{NEWER_FILE, undo};
 use crate::backup::{check, create, folder, keys};
 use crate::base::entropy::{Entropy, OsEntropy};
 use crate::base::recovery::RecoveryKey;
@@ -20,7 +21,7 @@ use crate::base::time::{Clock, SystemClock};
 use crate::cli::control::{Failure, Request};
 use crate::cli::flags::Output;
 use crate::cli::{ask, print, socket};
-use crate::config::Config;
+use crate::config::{Config, secrets};
 use crate::jobs::backup::last_good;
 
 /// `backup …`.
@@ -74,6 +75,8 @@ pub enum BackupCommand {
         #[arg(long, value_name = "XXXX-XXXX")]
         signature: Option<String>,
     },
+    /// Go back behind the last upgrade, with the earlier version installed again and the box stopped.
+    UndoUpgrade,
 }
 
 /// What the box is asked about backups.
@@ -166,6 +169,7 @@ pub async fn run(config: &Config, command: BackupCommand) -> Result<(), Failure>
             let name = file.map(|file| file.file_name().unwrap_or_default().to_string_lossy().into_owned());
             (BackupRequest::Verify { name }, output)
         }
+        BackupCommand::UndoUpgrade => return undo_upgrade(config).await,
         BackupCommand::Restore { file, recovery_key_file, adopt, forget_central, signature } => {
             let key = read_key(&recovery_key_file)?;
             return restore_here(config, &file, &key, (adopt, forget_central), signature.as_deref()).await;
@@ -239,6 +243,33 @@ fn scratch() -> Result<PathBuf, Error> {
     let folder = std::env::temp_dir().join(format!("whotbox-verify-{name}"));
     std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
     Ok(folder)
+}
+
+async fn undo_upgrade(config: &Config) -> Result<(), Failure> {
+    let running = Failure::failed("The box is running.", "Stop it first: systemctl stop whotbox.");
+    if socket::ask(&config.data_dir, &Request::Status).await.is_some() {
+        return Err(running);
+    }
+    let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock::new()), Arc::new(OsEntropy));
+    let old = secrets::OldVariables::from_environment();
+    let secrets = secrets::load(&config.data_dir, &old, config.production, &*entropy);
+    let secrets = secrets.map_err(|error| Failure::failed(error, "Mend what is named and run it again."))?;
+    let note = undo(&config.data_dir, &secrets.master, &clock, &entropy).map_err(|error| match error {
+        Error::NotFound => Failure::failed(
+            "There is no copy of before an upgrade.",
+            "It is kept for fourteen days. Restore a backup into an empty folder: whotbox backup restore.",
+        ),
+        Error::Newer(_) => Failure::failed(format!("{error}."), "Install the version of before the upgrade first."),
+        error => failure(&error),
+    })?;
+    let mut out = std::io::stdout().lock();
+    drop(writeln!(
+        out,
+        "The box is as it was at {}, before whotbox {}. What happened since is in {NEWER_FILE} of its data folder and nowhere else.\n\
+         Messages open once everything that was due by now is destroyed. Where it was enrolled at central, enrol it again.",
+        note.made_at, note.to
+    ));
+    Ok(())
 }
 
 async fn restore_here(

@@ -31,6 +31,7 @@ use std::sync::Arc;
 use clap::Parser as _;
 use serde_json::Value;
 
+use crate::app::upgrade::UpgradeError;
 use crate::app::{App, Parts, StartError};
 use crate::backup::incoming;
 use crate::base::entropy::OsEntropy;
@@ -148,6 +149,15 @@ fn open_with(config: Config, old: OldVariables) -> Result<Arc<App>, Failure> {
         let hint = match &error {
             StartError::Store(_) => "Is another whotbox running on this data folder? Otherwise look after its disk.",
             StartError::Unfit(_) => "Nothing was changed. Install the newer version, or restore a backup.",
+            StartError::Upgrade(UpgradeError::Room { .. }) => {
+                "Make room on the disk of the data folder, or install the earlier version again."
+            }
+            StartError::Upgrade(UpgradeError::Damaged(_)) => {
+                "Install the earlier version again and run whotbox doctor, or restore a backup."
+            }
+            StartError::Upgrade(UpgradeError::Copy(_)) => {
+                "Look after the disk of the data folder, or install the earlier version again."
+            }
             StartError::HalfRestored => "Run the same whotbox backup restore or whotbox sync rebuild again.",
             StartError::Config(_) | StartError::Folder { .. } | StartError::WrongKey | StartError::Keys(_) => {
                 "Mend what is named and start again."

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::App;
+use crate::app::{App, upgrade};
 use crate::backup::create::create;
 use crate::backup::{folder, keys};
 use crate::base::time::Timestamp;
@@ -52,6 +52,11 @@ impl Job for Backup {
             && let Err(error) = create(&self.app).await
         {
             tracing::error!(%error, advice = error.advice(), "the daily backup could not be made");
+        }
+        match upgrade::forget(&self.app.config.data_dir, self.app.clock.wall()) {
+            Ok(true) => tracing::info!("the copy of before the upgrade has served its time"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "the copy of before the upgrade cannot be removed"),
         }
         Next::After(EVERY)
     }

@@ -68,5 +68,6 @@ pub mod table;
 #[cfg(test)]
 pub mod testing;
 pub mod tx;
+pub mod upgrade;
 pub mod values;
 pub mod writer;

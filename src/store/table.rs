@@ -12,6 +12,9 @@ pub type UpstreamRow = (String, Vec<Value>);
 /// Writes a row from its id and values upstream.
 pub type Rebuild = fn(&mut Tx<'_>, &str, &[Value]) -> Result<(), Fault>;
 
+/// Writes a row from its key and its stored bytes.
+pub type Renew = fn(&mut Tx<'_>, &[u8], &[u8]) -> Result<(), Fault>;
+
 /// What can be done with a table's rows without knowing them.
 #[derive(Debug, Clone, Copy)]
 pub struct TableInfo {
@@ -29,6 +32,8 @@ pub struct TableInfo {
     pub upstream_row: fn(&[u8], &[u8]) -> Result<UpstreamRow, Fault>,
     /// Writes the row of an upstream form: how a box is rebuilt.
     pub rebuild: Rebuild,
+    /// Writes a stored row again, in its present form.
+    pub renew: Renew,
     /// Whether a stored row can be read.
     pub check: fn(&[u8], &[u8]) -> Result<(), Fault>,
 }
@@ -45,6 +50,7 @@ impl TableInfo {
             upstream_key: R::upstream_key,
             upstream_row: upstream_row::<R>,
             rebuild: |tx, id, values| tx.put(&R::of_upstream(id, values)?),
+            renew: |tx, key, stored| tx.put(&decode::<R>(key, stored)?),
             check: |key, stored| decode::<R>(key, stored).map(drop),
         }
     }

@@ -9,3 +9,4 @@ mod metrics;
 mod power;
 mod restoring;
 mod settings;
+mod upgrading;
