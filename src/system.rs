@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -36,6 +38,39 @@ pub fn takes_longer(time: Duration) {
     let micros = u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
     // Without systemd there is nobody to tell.
     drop(sd_notify::notify(&[NotifyState::ExtendTimeoutUsec(micros)]));
+}
+
+/// While it is kept, systemd is told that the box lives although its store cannot be read; for ten minutes at most.
+#[derive(Debug)]
+pub struct AtWork(Arc<AtomicBool>);
+
+impl AtWork {
+    /// Begins.
+    #[must_use]
+    pub fn begin() -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&over);
+        let tell = move || {
+            for _ in 0..120 {
+                drop(sd_notify::notify(&[NotifyState::Watchdog]));
+                std::thread::park_timeout(Duration::from_secs(5));
+                if seen.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        };
+        // Without systemd there is nobody to tell; where no thread can be had, the watchdog does what it is for.
+        if is_service() {
+            drop(std::thread::Builder::new().name("at-work".into()).spawn(tell));
+        }
+        Self(over)
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Whether this box may turn its machine off.

@@ -1,6 +1,7 @@
 //! The store: what it promises, against a model, a disk that fails and a power cut at every point.
 
 mod commits;
+mod compaction;
 mod crash;
 mod damage;
 pub(crate) mod disk;

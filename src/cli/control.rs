@@ -20,10 +20,11 @@ use crate::chat::service::Gate;
 use crate::cli::backup::{self, BackupRequest};
 use crate::cli::chat::{self, ChatRequest};
 use crate::cli::courier::{self, CourierRequest};
-use crate::cli::moving;
 use crate::cli::sync::{self, SyncRequest};
+use crate::cli::{moving, support};
 use crate::doctor::{Severity, authority, checks, examine};
 use crate::jobs::backup::last_good;
+use crate::jobs::compaction;
 use crate::moving::desk::Step;
 use crate::upstream::enrol::{self, EnrolError};
 use crate::upstream::{Link, report};
@@ -36,6 +37,10 @@ pub enum Request {
     Status,
     /// What is wrong with it.
     Doctor,
+    /// What a support bundle has of it.
+    Support,
+    /// Compact its store.
+    Compact,
     /// The settings that it was started with.
     Settings,
     /// Make this box's login at central.
@@ -184,6 +189,12 @@ pub async fn perform(app: &Arc<App>, link: &Arc<Link>, request: Request) -> Resu
         Request::Status => status(app, link),
         Request::Doctor => {
             serde_json::to_value(examine(app, link)).map_err(|error| Failure::failed(error, "Report this."))
+        }
+        Request::Support => support::perform(app, link),
+        Request::Compact => {
+            let hint = "Try again when nobody plays. On a full disk make room first.";
+            let done = compaction::compact(app).await.map_err(|fault| Failure::failed(format!("{fault}."), hint))?;
+            Ok(json!({"bytes_before": done.before, "bytes_after": done.after}))
         }
         Request::Settings => Ok(json!(app.config.shown())),
         Request::EnrollByCode { code } => {

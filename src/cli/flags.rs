@@ -10,6 +10,7 @@ use crate::cli::backup::BackupCommand;
 use crate::cli::courier::CourierCommand;
 use crate::cli::moving::{ExportArgs, ImportArgs};
 use crate::cli::replay::ReplayArgs;
+use crate::cli::support::SupportCommand;
 use crate::config::sources::Layer;
 use crate::config::{ConfigError, FILE_NAME, Given, LogFormat, TlsMode};
 
@@ -75,6 +76,11 @@ pub enum Command {
     /// Make, list, check and restore backups.
     #[command(subcommand)]
     Backup(BackupCommand),
+    /// Give the disk back what deleted rows have left; whoever plays waits meanwhile. A running box does it by itself at night.
+    Compact(Output),
+    /// Help somebody to help you.
+    #[command(subcommand)]
+    Support(SupportCommand),
     /// Check or give out the audit trail of moderation.
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -19,6 +19,7 @@ mod rebuild;
 pub mod replay;
 pub mod serve;
 pub mod socket;
+pub mod support;
 pub mod sync;
 pub mod upstream;
 pub mod users;
@@ -99,6 +100,11 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Sync(command) => about_sync(&config, command).await,
         Command::Courier(command) => courier::run(&config, command).await,
         Command::Backup(command) => backup::run(&config, command).await,
+        Command::Support(command) => support::run(&config, command).await,
+        Command::Compact(output) => {
+            print(&ask(&config, Request::Compact).await?, output.json);
+            Ok(())
+        }
         Command::Keys(KeysCommand::Status(output)) => about_chat(&config, ChatRequest::KeysStatus, &output).await,
         Command::Keys(KeysCommand::Rotate) => {
             about_chat(&config, ChatRequest::KeysRotate, &Output { json: false }).await

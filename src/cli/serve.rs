@@ -23,6 +23,7 @@ use crate::http::{self};
 use crate::jobs::backup::Backup;
 use crate::jobs::bots::Bots;
 use crate::jobs::codes::Codes;
+use crate::jobs::compaction::Compaction;
 use crate::jobs::custody::Custodian;
 use crate::jobs::erasure::Erasure;
 use crate::jobs::games::Games;
@@ -137,6 +138,7 @@ impl Running {
         running.begin(Erasure::new(Arc::clone(app)));
         running.begin(Retention { app: Arc::clone(app), link });
         running.begin(Backup { app: Arc::clone(app), started: false });
+        running.begin(Compaction { app: Arc::clone(app), looked: None });
         running.begin(Watchdog { app: Arc::clone(app) });
         if let Some(tls) = running.tls.clone() {
             running.begin(Certificate { app: Arc::clone(app), tls });

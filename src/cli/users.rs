@@ -35,6 +35,8 @@ pub async fn perform(app: &App, request: Request) -> Result<Value, Failure> {
         }
         Request::Status
         | Request::Doctor
+        | Request::Support
+        | Request::Compact
         | Request::Settings
         | Request::Enroll { .. }
         | Request::Sync { .. }

@@ -4,6 +4,7 @@
 //! it takes rights away from others and nothing else. Must not know who asks.
 
 pub mod checks;
+pub mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

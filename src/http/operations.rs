@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::config::shown::Shown;
+use crate::doctor::support::{Section, sections};
 use crate::doctor::{Report, examine};
 use crate::http::identity::refused;
 use crate::http::metrics::Metrics;
@@ -59,6 +60,13 @@ pub struct SettingsReply {
     settings: Vec<Shown>,
 }
 
+/// `GET /api/v1/admin/support`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SupportReply {
+    /// Its parts, each with a word on what is in it.
+    sections: Vec<Section>,
+}
+
 /// The table.
 #[must_use]
 pub fn resource(operations: &Operations) -> Resource {
@@ -74,6 +82,12 @@ pub fn resource(operations: &Operations) -> Resource {
             get("/api/v1/admin/doctor", "What is wrong with the box, and what to do about it.")
                 .reply::<Report>(200)
                 .to(operations, doctor),
+            get(
+                "/api/v1/admin/support",
+                "What somebody who helps needs to know of the box, without anything about people.",
+            )
+            .reply::<SupportReply>(200)
+            .to(operations, support),
             get("/api/v1/admin/settings", "The settings that the box was started with, and where each was said.")
                 .reply::<SettingsReply>(200)
                 .to(operations, settings),
@@ -119,6 +133,14 @@ async fn doctor(operations: Operations, req: Req) -> Result<Response, Problem> {
     // It reads the whole audit trail, and the disk.
     let report = tokio::task::spawn_blocking(move || examine(&app, &link)).await;
     Ok(reply::ok(&report.map_err(|error| Problem::internal(&error))?))
+}
+
+async fn support(operations: Operations, req: Req) -> Result<Response, Problem> {
+    auth::settled(&operations.app, &req)?.admin().map_err(auth::denied)?;
+    let (app, link) = (Arc::clone(&operations.app), Arc::clone(&operations.link));
+    let sections = tokio::task::spawn_blocking(move || sections(&app, &link)).await;
+    let sections = sections.map_err(|error| Problem::internal(&error))?.map_err(auth::fault)?;
+    Ok(reply::ok(&SupportReply { sections }))
 }
 
 async fn settings(operations: Operations, req: Req) -> Result<Response, Problem> {

@@ -5,6 +5,7 @@
 pub mod backup;
 pub mod bots;
 pub mod codes;
+pub mod compaction;
 pub mod custody;
 pub mod erasure;
 pub mod games;

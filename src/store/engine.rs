@@ -19,11 +19,12 @@ use redb::{Builder, Database, Durability, ReadableDatabase, TableDefinition, Wri
 use crate::base::entropy::Entropy;
 use crate::store::fault::Fault;
 use crate::store::journal::{Journal, Record, Salt};
-use crate::store::layout::Layout;
+use crate::store::layout::{Layout, SharedFile};
 use crate::store::medium::Medium;
 use crate::store::memory::{Memory, Seq};
 use crate::store::read::Space;
 use crate::store::snapshot::{Memories, Snapshot, definition};
+use crate::store::writer::Fill;
 
 /// Bytes of page cache: redb's own default of 1 GiB is more than a box has.
 const CACHE: usize = 64 << 20;
@@ -40,6 +41,8 @@ pub(in crate::store) struct Engine {
     memories: Memories,
     journal: Mutex<Journal>,
     running: Mutex<Option<Running>>,
+    file: SharedFile,
+    layout: Layout,
 }
 
 /// A checkpoint that was begun.
@@ -88,7 +91,7 @@ impl Engine {
         repaired: &Arc<AtomicBool>,
     ) -> Result<Self, Fault> {
         let unavailable = |error: std::io::Error| Fault::Unavailable(error.to_string());
-        let file = Arc::from(medium.open().map_err(unavailable)?);
+        let file: SharedFile = Arc::from(medium.open().map_err(unavailable)?);
         if Layout::is_needed(&*file).map_err(unavailable)? {
             Layout::with_journal(medium.journal_bytes()).make(&*file).map_err(unavailable)?;
         }
@@ -103,9 +106,9 @@ impl Engine {
             None => make_tables(&database, Salt::from_le_bytes(entropy.bytes()))?,
         };
         let memory = Memory::over(commit);
-        let journal = Mutex::new(Journal::open(file, layout, salt, &memory)?);
+        let journal = Mutex::new(Journal::open(Arc::clone(&file), layout, salt, &memory)?);
         let memories = Memories { active: Arc::new(memory), frozen: None };
-        Ok(Self { database: Arc::new(database), memories, journal, running: Mutex::new(None) })
+        Ok(Self { database: Arc::new(database), memories, journal, running: Mutex::new(None), file, layout })
     }
 
     /// The last commit.
@@ -179,6 +182,34 @@ impl Engine {
     pub(in crate::store) fn finish(&mut self) {
         self.memories.frozen = None;
         held(&self.journal).release();
+    }
+
+    /// Bytes of the file.
+    pub(in crate::store) fn bytes(&self) -> Result<u64, Fault> {
+        Ok(self.file.len()?)
+    }
+
+    /// How much of the file is in use.
+    pub(in crate::store) fn fill(&self) -> Result<Fill, Fault> {
+        let txn = self.database.begin_write()?;
+        let stats = txn.stats()?;
+        txn.abort()?;
+        let front = self.layout.journal_start() + self.layout.journal_bytes();
+        let pages = stats.allocated_pages().saturating_mul(stats.page_size() as u64);
+        Ok(Fill { bytes: self.bytes()?, used: front + pages })
+    }
+
+    /// Moves pages to the front of the file and cuts its end. Everything is in the tables.
+    ///
+    /// # Errors
+    /// [`Fault::Busy`] while anybody has a snapshot; what the disk says, and the store has to be opened again.
+    pub(in crate::store) fn compact(&mut self) -> Result<(), Fault> {
+        let database = Arc::get_mut(&mut self.database).ok_or(Fault::Busy)?;
+        match database.compact() {
+            Ok(_) => Ok(()),
+            Err(redb::CompactionError::Storage(error)) => Err(error.into()),
+            Err(_) => Err(Fault::Busy),
+        }
     }
 
     /// Whether the tables hold everything.

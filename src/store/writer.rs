@@ -24,10 +24,12 @@ use crate::store::snapshot::Snapshot;
 use crate::store::tx::Tx;
 
 mod batch;
+mod compaction;
 mod room;
 mod times;
 
 use batch::Committed;
+pub use compaction::{Compacted, Fill};
 use room::Room;
 pub use times::CommitTimes;
 
@@ -74,6 +76,7 @@ struct Shared {
     committed: watch::Sender<u64>,
     repaired: Arc<AtomicBool>,
     room: Room,
+    compactions: Mutex<Vec<compaction::Asked>>,
 }
 
 /// The store's file as the handles see it.
@@ -227,6 +230,7 @@ impl Store {
             committed: watch::Sender::new(0),
             repaired,
             room: Room::default(),
+            compactions: Mutex::default(),
         });
         shared.keep_reserve();
         let worker = Arc::clone(&shared);
@@ -402,6 +406,7 @@ impl Shared {
             self.commit(batch, &mut queued);
             // After the answers: what they promised is in the journal, and need not wait for this.
             self.checkpoint();
+            self.compact();
         }
         self.settle_all();
         self.set_file(File::Closed);

@@ -65,6 +65,7 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("GET", "/api/v1/admin/replication", &[], ADMINS),
     ("POST", "/api/v1/admin/replication/sync", &[], ADMINS),
     ("GET", "/api/v1/admin/doctor", &[], ADMINS),
+    ("GET", "/api/v1/admin/support", &[], ADMINS),
     ("GET", "/api/v1/admin/settings", &[], ADMINS),
     ("GET", "/api/v1/admin/backups", &[], ADMINS),
     ("POST", "/api/v1/admin/backups", &[], ADMINS),

@@ -9,4 +9,5 @@ mod metrics;
 mod power;
 mod restoring;
 mod settings;
+mod support;
 mod upgrading;

@@ -436,6 +436,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/support": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What somebody who helps needs to know of the box, without anything about people. */
+        get: operations["get_admin_support"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/users": {
         parameters: {
             query?: never;
@@ -3384,6 +3401,20 @@ export interface components {
             /** Format: int64 */
             seq: number;
         };
+        /** @description `GET /api/v1/admin/support`. */
+        SupportReply: {
+            /** @description Its parts, each with a word on what is in it. */
+            sections: components["schemas"]["SupportSection"][];
+        };
+        /** @description A part of the bundle. */
+        SupportSection: {
+            /** @description What is in it, for the owner, who decides whether to give it away. */
+            about: string;
+            /** @description It. */
+            content: unknown;
+            /** @description Its name. */
+            name: string;
+        };
         /** @description What has passed between this box and central. */
         SyncHistory: {
             /** @description Comparisons with central, newest first. */
@@ -5612,6 +5643,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SettingsReply"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `account_suspended`, `password_change_required` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_admin_support: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SupportReply"];
                 };
             };
             /** @description `unauthenticated` */
