@@ -91,6 +91,32 @@ pub enum Error {
     },
 }
 
+/// How the reason of an error begins where a connection stands and nothing comes back on it.
+pub(crate) const SILENT: &str = "no answer within";
+
+impl Error {
+    /// The name of what went wrong, the same for good: what a state of replication is called by beside its sentence.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Unreachable { reason } | Self::Unknown { reason } if reason.starts_with(SILENT) => "silent",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Unknown { .. } => "answer_lost",
+            Self::Busy { reason } if reason.contains("SQLSTATE 53100") => "disk_full",
+            Self::Busy { .. } => "busy",
+            Self::Elsewhere { .. } => "elsewhere",
+            Self::Refused(_) => "refused",
+            Self::SchemaTooOld { .. } => "schema_too_old",
+            Self::SchemaTooNew { .. } => "schema_too_new",
+            Self::NotAllowed { .. } => "not_allowed",
+            Self::Untrusted { .. } => "untrusted",
+            Self::Settings { .. } => "settings",
+            Self::TooLarge { .. } => "too_large",
+            Self::Broken { .. } => "broken",
+        }
+    }
+}
+
 /// When an error came, which decides what a cut connection means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {

@@ -16,7 +16,7 @@ use crate::SCHEMA;
 use crate::culprit;
 use crate::digest::Digest;
 use crate::encode::{self, Micros, Param};
-use crate::error::{Error, Moment, explain, lacks_schema, refuses_data, sort, stands_elsewhere};
+use crate::error::{Error, Moment, SILENT, explain, lacks_schema, refuses_data, sort, stands_elsewhere};
 use crate::row::{Batch, Cursor, Lane, Refusal, Slice, Table};
 use crate::session::{Session, Step};
 use crate::settings::Settings;
@@ -351,7 +351,7 @@ fn whole(digest: Vec<u8>) -> Result<Digest, Error> {
 }
 
 fn silent(limit: Duration) -> String {
-    format!("no answer within {limit:?}")
+    format!("{SILENT} {limit:?}")
 }
 
 /// What a pipelined transaction came to. The first error is the one that counts: those behind it only say that the transaction was

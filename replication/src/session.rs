@@ -14,7 +14,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls, Row};
 
 use crate::encode::Param;
-use crate::error::{Error, Moment, sort};
+use crate::error::{Error, Moment, SILENT, sort};
 use crate::settings::{Settings, Tls};
 use crate::work::Call;
 
@@ -47,7 +47,7 @@ type Answer<'a> = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>>
 impl Session {
     /// Connects and logs in.
     pub(crate) async fn open(settings: &Settings) -> Result<Self, Error> {
-        let late = Error::Unreachable { reason: format!("no connection within {:?}", settings.limits.connect) };
+        let late = Error::Unreachable { reason: format!("{SILENT} {:?}", settings.limits.connect) };
         let opening = async {
             let (client, driver) = match &settings.tls {
                 Tls::Off => {

@@ -271,7 +271,8 @@ fn harden(config: &mut Config, tls: &Tls, limits: Limits) {
         Tls::Always(_) => SslMode::Require,
     });
     config.application_name("whotbox");
-    config.connect_timeout(limits.connect);
+    // Less than for TLS and login with it: who takes the call and then says nothing is told from who cannot be reached.
+    config.connect_timeout(limits.connect * 4 / 5);
     config.keepalives_idle(Duration::from_secs(10));
     config.keepalives_interval(Duration::from_secs(5));
     config.keepalives_retries(3);
@@ -281,9 +282,10 @@ fn harden(config: &mut Config, tls: &Tls, limits: Limits) {
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     }
     // What is acknowledged is durable, nothing runs or waits for ever, and central notices a half-open connection before a box comes back.
+    // A plan made for one call's parameters would copy a whole batch several times into itself.
     let answer = limits.answer.as_millis();
     config.options(format!(
-        "-c synchronous_commit=on -c statement_timeout={answer} -c lock_timeout={answer} -c idle_in_transaction_session_timeout={answer} \
+        "-c synchronous_commit=on -c plan_cache_mode=force_generic_plan -c statement_timeout={answer} -c lock_timeout={answer} -c idle_in_transaction_session_timeout={answer} \
          -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
     ));
 }
@@ -322,11 +324,19 @@ fn decode(text: &str) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use crate::error::Error;
-    use crate::settings::{Settings, Tls};
+    use crate::settings::{Limits, Settings, Tls};
 
     fn parse(url: &str) -> Result<Settings, Error> {
         Settings::parse(url, None)
+    }
+
+    #[test]
+    fn whatever_falls_silent_is_noticed_within_half_a_minute() {
+        let limits = Limits::default();
+        assert!(limits.connect.max(limits.answer) < Duration::from_secs(30));
     }
 
     #[test]

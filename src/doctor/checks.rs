@@ -226,6 +226,16 @@ fn central(app: &App, link: &Link) -> Vec<Finding> {
         State::Stalled => vec![Finding::error("central_stalled", say(&known.reason), say(&known.advice))],
         State::Offline => {
             let silent = known.last_sync_at.is_some_and(|at| app.clock.now().since(at) > LONG_OFFLINE);
+            let stall = match known.cause {
+                Some("silent") => Some(("central_silent", "Central takes the call and gives no answer")),
+                Some("disk_full") => Some(("central_full", "Central's disk is full")),
+                Some("busy") => Some(("central_busy", "Central answers and takes nothing")),
+                _ => None,
+            };
+            if let Some((id, what)) = stall {
+                let message = format!("{what}; play goes on, changes wait. {}", say(&known.reason));
+                return vec![Finding::warning(id, message, say(&known.advice))];
+            }
             let message = format!("Central cannot be reached; play goes on. {}", say(&known.reason));
             let make = if silent { Finding::warning } else { Finding::note };
             vec![make("central_offline", message, say(&known.advice))]

@@ -45,8 +45,10 @@ impl State {
 pub struct Known {
     /// The state.
     pub state: State,
-    /// Why, in one sentence; none while live.
+    /// Why, in one sentence; none while live. A stall's begins with its name.
     pub reason: Option<String>,
+    /// The name of what central or the line does wrong, if that is why.
+    pub cause: Option<&'static str>,
     /// What to do, in one sentence; none while live.
     pub advice: Option<String>,
     /// When central last confirmed anything.
@@ -96,6 +98,7 @@ impl Default for Status {
         let known = Known {
             state: State::Disabled,
             reason,
+            cause: None,
             advice,
             last_sync_at: None,
             last_error: None,
@@ -132,6 +135,7 @@ impl Status {
     fn set(&self, change: impl FnOnce(&mut Known)) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = known.state;
+        known.cause = None;
         change(&mut known);
         if known.state != before {
             tracing::info!(
@@ -176,7 +180,7 @@ impl Status {
     }
 
     pub(crate) fn greeted(&self, skew: i64) {
-        self.set(|known| known.clock_skew = Some(skew));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clock_skew = Some(skew);
     }
 
     pub(crate) fn fenced(&self, fence: &Fence) {
@@ -199,8 +203,9 @@ impl Status {
         self.set(|known| {
             known.state = state;
             known.locked_out = matches!(error, Error::NotAllowed { .. });
+            known.cause = Some(error.name());
             known.last_error = Some(error.to_string());
-            (known.reason, known.advice) = words(&error.to_string(), advice);
+            (known.reason, known.advice) = words(&format!("{}: {error}", error.name()), advice);
         });
     }
 }
@@ -208,6 +213,10 @@ impl Status {
 /// The state an error means, and what to do.
 fn judge(error: &Error) -> (State, &'static str) {
     match error {
+        Error::Unreachable { .. } | Error::Unknown { .. } if error.name() == "silent" => (
+            State::Offline,
+            "Nothing to do here: central is tried again. Its operator should see whether its server hangs; if not, the line drops what it takes.",
+        ),
         Error::Unreachable { .. } | Error::Unknown { .. } => {
             (State::Offline, "Nothing to do: play goes on, and sending resumes when central can be reached.")
         }

@@ -25,6 +25,7 @@ use crate::support::postgres::Database;
 pub(crate) struct Far {
     pub(crate) folder: TempDir,
     pub(crate) app: Arc<App>,
+    pub(crate) clock: Arc<ManualClock>,
     pub(crate) link: Arc<Link>,
     pub(crate) database: Database,
     pub(crate) key: RecoveryKey,
@@ -48,10 +49,12 @@ impl Far {
         let config = Given { data_dir: Some(folder.path().join("data")), ..Given::default() }.complete().unwrap();
         let clock = Arc::new(ManualClock::at(Timestamp::from_micros(1_795_341_600_000_000)));
         let entropy = Arc::new(SeededEntropy::new(seed));
-        let app = App::open(config, Parts { clock, entropy, old: OldVariables::default(), medium: None }).unwrap();
+        let app =
+            App::open(config, Parts { clock: clock.clone(), entropy, old: OldVariables::default(), medium: None })
+                .unwrap();
         let link = Arc::new(Link::default());
         let key = RecoveryKey::parse(&std::fs::read_to_string(folder.path().join("key")).unwrap()).unwrap();
-        Self { folder, app, link, database, key }
+        Self { folder, app, clock, link, database, key }
     }
 
     /// The same box, and another that lies in a copy of its folder.

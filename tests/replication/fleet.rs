@@ -8,6 +8,7 @@ use replication::row::Lane;
 use replication::settings::Limits;
 use tokio::sync::watch;
 use whotbox::store::meta::lane_head;
+use whotbox::upstream::pace::Pace;
 use whotbox::upstream::sender::Step;
 
 use super::fixture::{Enrolled, PASSWORD, admin, settings};
@@ -29,16 +30,13 @@ const JUMPS: &str = "
       from public.steps where box_id = '{box}') s where was <> expected or became <= was";
 
 const BOXES: u64 = 8;
-/// Rows that are written again and again.
-const HOT: u64 = 40;
-/// Changes of one commit.
-const AT_ONCE: u64 = 50;
 
 /// How much is done to them.
 #[derive(Clone, Copy)]
 struct Plan {
-    /// Commits of each box.
+    /// Commits of each box, and how many changes each of them makes.
     commits: u64,
+    at_once: u64,
     /// Every so many commits of a box an answer is lost, and every so many the line becomes a hole.
     cut_every: u64,
     hole_every: u64,
@@ -48,9 +46,10 @@ struct Plan {
 fn plan() -> Plan {
     if std::env::var_os("WHOTBOX_FULL").is_some() {
         // 500,000 changes, 50 restarts, 500 lost answers, 50 holes.
-        return Plan { commits: 1250, cut_every: 20, hole_every: 178, restarts: 50 };
+        return Plan { commits: 1250, at_once: 50, cut_every: 20, hole_every: 178, restarts: 50 };
     }
-    Plan { commits: 8, cut_every: 4, hole_every: 7, restarts: 2 }
+    // 50,000 changes, 5 restarts, 48 lost answers, 8 holes.
+    Plan { commits: 14, at_once: 447, cut_every: 2, hole_every: 13, restarts: 5 }
 }
 
 struct One {
@@ -65,9 +64,13 @@ async fn one(database: &Database) -> One {
     let (role, name) = (&central.login.role, &database.name);
     let url = format!("postgres://{role}:{PASSWORD}@127.0.0.1:{}/{name}?sslmode=require", proxy.port);
     // A lost answer is noticed when the time for it is over, so that is what the faults cost.
-    let limits = Limits { connect: Duration::from_secs(10), answer: Duration::from_millis(1500) };
+    let limits = Limits { connect: Duration::from_secs(4), answer: Duration::from_millis(1500) };
     let upstream = Postgres::new(settings(database, &url).with_limits(limits));
     let whole = Whole::at(&central, upstream).await;
+    // As on a line that has shown to be bad: a commit's changes are several batches, in flight together.
+    let mut pace = Pace::default();
+    (0..10).for_each(|_| pace.failed());
+    let whole = whole.paced(pace);
     One { central, whole, proxy }
 }
 
@@ -75,10 +78,15 @@ impl One {
     /// Commits and sends, with a fault on the line in some rounds. `done` counts the commits of the fleet.
     async fn live(&mut self, plan: Plan, done: &watch::Sender<u64>, mut serving: watch::Receiver<bool>) {
         for commit in 1..=plan.commits {
-            self.change(commit);
-            if commit % plan.hole_every == 0 {
+            let (hole, cut) = (commit % plan.hole_every == 0, commit % plan.cut_every == 0);
+            if hole || cut {
+                // The line breaks behind what is sent, not while it is opened.
+                self.opened(&mut serving).await;
+            }
+            self.change(commit, plan.at_once);
+            if hole {
                 self.proxy.swallow();
-            } else if commit % plan.cut_every == 0 {
+            } else if cut {
                 self.proxy.deafen();
             }
             let step = self.whole.sender.step().await;
@@ -93,10 +101,17 @@ impl One {
         }
     }
 
-    /// One commit: hot rows written and deleted, and a link that is only ever added.
-    fn change(&self, commit: u64) {
-        let first = commit * AT_ONCE % HOT;
-        self.whole.write(first, first + AT_ONCE - 2, |n| format!("commit {commit} row {}", n % HOT));
+    /// Sends until it comes through.
+    async fn opened(&mut self, serving: &mut watch::Receiver<bool>) {
+        while self.whole.sender.step().await == Step::Failed {
+            serving.wait_for(|serving| *serving).await.unwrap();
+        }
+    }
+
+    /// Hot rows written and deleted, and a link that is only ever added. The rows of a commit lie half in those of the one before.
+    fn change(&self, commit: u64, at_once: u64) {
+        let first = commit % 2 * at_once / 2;
+        self.whole.write(first, first + at_once - 2, |n| format!("commit {commit} row {n}"));
         self.whole.delete(first + commit % 7);
         self.whole.audit(commit);
     }

@@ -13,6 +13,7 @@ mod kind;
 mod reconcile;
 mod roles;
 mod schema;
+mod stalls;
 mod suite;
 mod tls;
 mod whole;

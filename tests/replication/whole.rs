@@ -19,6 +19,7 @@ use whotbox::store::meta;
 use whotbox::store::record::{Record, TableId, Upstream};
 use whotbox::store::table::TableInfo;
 use whotbox::store::writer::{Settings, Store};
+use whotbox::upstream::pace::Pace;
 use whotbox::upstream::sender::{Sender, Step};
 use whotbox::upstream::state::Status;
 use whotbox::upstream::verify::{Outcome, Verifier};
@@ -110,6 +111,11 @@ impl Whole {
         // What was there before is entered into the log once; afterwards each change is one entry.
         whole.send().await;
         whole
+    }
+
+    /// The same box, sending at another pace.
+    pub(crate) fn paced(self, pace: Pace) -> Self {
+        Self { sender: self.sender.at(pace), ..self }
     }
 
     /// Writes rows `from` up to `to`, a thousand in each commit.

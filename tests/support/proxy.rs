@@ -66,6 +66,13 @@ impl Proxy {
         self.state.send_modify(|state| state.way = Way::Hole);
     }
 
+    /// Takes no calls any more, and closes every connection.
+    pub(crate) async fn close(&mut self) {
+        self.task.abort();
+        drop((&mut self.task).await);
+        self.cut();
+    }
+
     /// Closes every connection; new ones are passed on again.
     pub(crate) fn cut(&self) {
         self.state.send_modify(|state| *state = State { way: Way::Open, life: state.life + 1 });
