@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -33,7 +34,7 @@ use crate::store::backups::Phase;
 use crate::store::fault::Fault;
 use crate::store::medium::{FileMedium, Medium, RESERVE};
 use crate::store::writer::{Settings, Store};
-use crate::store::{backups, chosen, meta};
+use crate::store::{backups, chosen, locked, meta};
 
 /// The store's file within the data folder.
 pub const STORE_FILE: &str = "box.redb";
@@ -66,6 +67,8 @@ pub struct App {
     pub game: Arc<game::service::Service>,
     /// Sealed messages.
     pub chat: Arc<chat::service::Service>,
+    /// Whether central has shut this box: nobody is served then.
+    pub locked: Arc<AtomicBool>,
     /// This box.
     pub box_id: Uuid,
     /// Its secrets, for its backups alone: everybody else has a key of their own.
@@ -167,6 +170,7 @@ impl App {
         let setup = chat_setup(&config, box_id, &clock, &entropy);
         let chat = Arc::new(chat::service::Service::open(&secrets.master, setup, &store.read()?)?);
         chat.set_gate(gate(&store)?);
+        let shut = locked::of(&store.read()?)?.is_some();
         Ok(Arc::new(Self {
             config,
             started_at: clock.now(),
@@ -180,9 +184,19 @@ impl App {
             idempotency,
             game: Arc::new(game::service::Service::new(&secrets.master)),
             chat,
+            locked: Arc::new(AtomicBool::new(shut)),
             box_id,
             secrets,
         }))
+    }
+
+    /// Notes whether central has shut this box, as the store says.
+    ///
+    /// # Errors
+    /// [`Fault`] where the store cannot be read.
+    pub fn note_lock(&self) -> Result<(), Fault> {
+        self.locked.store(locked::of(&self.store.read()?)?.is_some(), Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -10,7 +10,9 @@ use crate::store::key::Key;
 use crate::store::meta::LAYOUT;
 use crate::store::read::{Range, Read, ReadExt, Space};
 use crate::store::table::TableInfo;
-use crate::store::{answers, backups, change, chosen, compared, courier, dead, form, meta, once, rebuild, upgrade};
+use crate::store::{
+    answers, backups, change, chosen, compared, courier, dead, form, locked, meta, once, rebuild, upgrade,
+};
 
 /// Every table, in the order of their numbers.
 #[must_use]
@@ -33,6 +35,7 @@ pub fn tables() -> Vec<TableInfo> {
         TableInfo::of::<chosen::Chosen>(),
         TableInfo::of::<upgrade::Program>(),
         TableInfo::of::<courier::Couriers>(),
+        TableInfo::of::<locked::Locked>(),
     ];
     all.extend(identity::tables());
     all.extend(customer::tables());

@@ -4,6 +4,7 @@
 //! [`secrets`]: they are files, never settings.
 
 pub mod chosen;
+pub mod hours;
 pub mod keys;
 mod names;
 pub mod secrets;
@@ -19,6 +20,7 @@ use hyper::Uri;
 use serde::Deserialize;
 
 use crate::base::recovery::{RecoveryError, RecoveryPublic};
+use crate::config::hours::{Hours, NoHours};
 use crate::config::sources::{Origin, Origins};
 
 /// Where the box listens when nothing else is said: every address, so that phones on its Wi-Fi reach it.
@@ -97,6 +99,10 @@ pub struct Given {
     pub upstream: Option<String>,
     /// PEM file of a private CA of central's.
     pub upstream_ca: Option<PathBuf>,
+    /// When the bulk lane may send, as in `22:00-06:00 +01:00`.
+    pub upstream_hours: Option<String>,
+    /// Kilobits of rows a second that are sent at most; 0 is as much as the line bears.
+    pub upstream_kbit: Option<u32>,
     /// The courier's public key, which bundles for central are sealed to.
     pub courier_recipient: Option<String>,
     /// Log filter, as `info` or `whotbox=debug`.
@@ -113,7 +119,7 @@ macro_rules! each_setting {
         $with! {
             data_dir listen tls tls_cert tls_key plain_http public_url open_registration origins proxies code_sender code_webhook
             code_webhook_ca archive_days archive_recipient shred_minutes hold_grace_hours hold_second_moderator
-            hold_offline_days log_days verify_hours backup_dir backup_keep upstream upstream_ca courier_recipient log_level log_format production
+            hold_offline_days log_days verify_hours backup_dir backup_keep upstream upstream_ca upstream_hours upstream_kbit courier_recipient log_level log_format production
         }
     };
 }
@@ -217,6 +223,10 @@ pub struct Config {
     pub upstream: Option<String>,
     /// A private CA of central's.
     pub upstream_ca: Option<PathBuf>,
+    /// When the bulk lane may send.
+    pub upstream_hours: Option<Hours>,
+    /// Bytes of rows a second that are sent at most.
+    pub upstream_rate: Option<u64>,
     /// The key off the box that bundles for central are sealed to.
     pub courier_recipient: Option<RecoveryPublic>,
     /// Log filter.
@@ -360,6 +370,8 @@ impl Given {
             backup_keep: backup_keep as usize,
             upstream: self.upstream,
             upstream_ca: self.upstream_ca,
+            upstream_hours: self.upstream_hours.as_deref().map(hours).transpose()?,
+            upstream_rate: self.upstream_kbit.filter(|kbit| *kbit > 0).map(|kbit| u64::from(kbit) * 125),
             courier_recipient,
             log_level: self.log_level.unwrap_or_else(|| "info".into()),
             log_format: self.log_format.unwrap_or(LogFormat::Text),
@@ -389,6 +401,11 @@ fn protection(mode: Option<TlsMode>, cert: Option<PathBuf>, key: Option<PathBuf>
 fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@']))
+}
+
+/// Hours of the day.
+fn hours(text: &str) -> Result<Hours, ConfigError> {
+    text.parse().map_err(|error: NoHours| ConfigError::Setting { setting: "upstream_hours", reason: error.to_string() })
 }
 
 /// A key off the box that something is sealed to. What was said is never repeated: it may be the half that opens.

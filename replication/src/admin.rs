@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use refinery::{Migration, Runner};
+use refinery::{Migration, Runner, Target};
 use uuid::Uuid;
 
 use crate::SCHEMA;
@@ -29,6 +29,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V0010__records", include_str!("../../schemas/postgres/0010_records.sql")),
     ("V0011__couriers", include_str!("../../schemas/postgres/0011_couriers.sql")),
     ("V0012__news", include_str!("../../schemas/postgres/0012_news.sql")),
+    ("V0013__revocation", include_str!("../../schemas/postgres/0013_revocation.sql")),
+    ("V0014__layouts", include_str!("../../schemas/postgres/0014_layouts.sql")),
 ];
 
 /// Taken by whoever migrates, because refinery itself does not keep two migrators apart. Any number that nobody else uses.
@@ -148,13 +150,21 @@ impl Admin {
     /// # Errors
     /// [`Error::SchemaTooNew`] if central is ahead of this program; [`Error::Broken`] if its history differs.
     pub async fn migrate(&self) -> Result<Migrated, Error> {
+        self.migrate_to(SCHEMA).await
+    }
+
+    /// The same up to an older version and no further: for a fleet whose boxes are updated before its central.
+    ///
+    /// # Errors
+    /// As for [`Admin::migrate`].
+    pub async fn migrate_to(&self, version: i64) -> Result<Migrated, Error> {
         let mut session = Session::open(&self.settings).await?;
         let prepare = format!(
             "set statement_timeout = 0; set lock_timeout = 0; select pg_advisory_lock({MIGRATION_LOCK}); \
              create schema if not exists replication"
         );
         session.client.batch_execute(&prepare).await.map_err(before)?;
-        let from = version(&session).await?;
+        let from = schema_version(&session).await?;
         if from > SCHEMA {
             return Err(Error::SchemaTooNew { central: from, ours: SCHEMA });
         }
@@ -163,9 +173,26 @@ impl Admin {
             MIGRATIONS.iter().map(|(name, sql)| Migration::unapplied(name, sql)).collect();
         let mut runner = Runner::new(&migrations.map_err(broken)?).set_grouped(true);
         runner.set_migration_table_name("replication.migrations");
+        let to = version.clamp(from, SCHEMA);
+        if let Ok(target) = to.try_into() {
+            runner = runner.set_target(Target::Version(target));
+        }
         runner.run_async(&mut session.client).await.map_err(broken)?;
         // The lock goes with the connection.
-        Ok(Migrated { from, to: SCHEMA })
+        Ok(Migrated { from, to })
+    }
+
+    /// Lays the replicated tables out anew: `partitioned` in so many parts, or `citus`. `servers` are foreign servers that take their share
+    /// of the parts. Says whether anything was changed; the present layout is no change.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] where central cannot be laid out so: it is laid out otherwise already, or has no Citus.
+    pub async fn lay_out(&self, layout: &str, parts: u16, servers: &[&str]) -> Result<bool, Error> {
+        let session = Session::open(&self.settings).await?;
+        session.client.batch_execute("set statement_timeout = 0; set lock_timeout = 0").await.map_err(before)?;
+        let params: [Param<'_>; 3] = [Box::new(layout), Box::new(i64::from(parts)), Box::new(servers)];
+        let row = session.row("select replication.lay_out($1, $2, $3)", &params).await;
+        row.and_then(|row| row.try_get(0)).map_err(before)
     }
 
     /// Makes or renews the login of a box and tries it. Enrolling again changes the password; with another epoch the lanes start anew,
@@ -337,7 +364,7 @@ fn before(error: tokio_postgres::Error) -> Error {
 }
 
 /// The schema version of central; 0 is none.
-async fn version(session: &Session) -> Result<i64, Error> {
+async fn schema_version(session: &Session) -> Result<i64, Error> {
     let row = session.row("select to_regclass('replication.migrations') is not null", &[]).await.map_err(before)?;
     if !row.try_get(0).map_err(before)? {
         return Ok(0);

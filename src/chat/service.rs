@@ -449,6 +449,22 @@ impl Service {
         self.keyring.revision()
     }
 
+    /// Wipes every bucket key: what is sealed here cannot be opened here again. For a box that central has shut, once central has them all.
+    ///
+    /// # Errors
+    /// [`Error::Keys`]; it must be done again then.
+    pub async fn wipe_keys(&self) -> Result<(), Error> {
+        let keyring = Arc::clone(&self.keyring);
+        let wiped = tokio::task::spawn_blocking(move || {
+            let ids: Vec<BucketId> = keyring.list().into_iter().map(|(id, ..)| id).collect();
+            if ids.is_empty() { Ok(()) } else { keyring.destroy(&ids) }
+        });
+        match wiped.await {
+            Ok(wiped) => Ok(wiped?),
+            Err(_) => Err(Error::Keys("the work on the key file was cut off".into())),
+        }
+    }
+
     /// The bucket keys as they may leave the box: wrapped by the master key.
     ///
     /// # Errors

@@ -26,8 +26,10 @@ use crate::doctor::{Severity, authority, checks, examine};
 use crate::jobs::backup::last_good;
 use crate::jobs::compaction;
 use crate::moving::desk::Step;
+use crate::store::fault::Fault;
+use crate::store::locked;
 use crate::upstream::enrol::{self, EnrolError};
-use crate::upstream::{Link, report};
+use crate::upstream::{Link, report, revocation};
 
 /// A request of the command line.
 #[derive(Serialize, Deserialize)]
@@ -242,7 +244,15 @@ fn status(app: &App, link: &Link) -> Result<Value, Failure> {
         "expiry": chat::expiry(app),
         "audit": chat::trail(app),
         "replication": report::report(app, link).map_err(fail)?,
+        "shut": shut(app).map_err(fail)?,
     }))
+}
+
+/// Whether central has shut this box, and what keeps its keys.
+fn shut(app: &App) -> Result<Value, Fault> {
+    let Some(lock) = locked::of(&app.store.read()?)? else { return Ok(Value::Null) };
+    let waits = if lock.wiped_at.is_some() { None } else { revocation::waits(app)? };
+    Ok(json!({"since": lock.at, "reason": lock.reason, "keys_wiped_at": lock.wiped_at, "keys_wait": waits}))
 }
 
 const fn gate(gate: Gate) -> &'static str {

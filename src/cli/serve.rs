@@ -208,7 +208,13 @@ async fn listen(app: &Arc<App>, link: &Arc<Link>, tls: Option<&Tls>) -> Result<S
     let metrics = Arc::new(Metrics::of(app));
     let resources = http::resources::all(app, link, &metrics);
     let (proxies, origins) = (app.config.proxies.clone(), app.config.origins.clone());
-    let settings = Settings { proxies, origins, plain_http: app.config.plain_http, ..Settings::default() };
+    let settings = Settings {
+        proxies,
+        origins,
+        plain_http: app.config.plain_http,
+        locked: Arc::clone(&app.locked),
+        ..Settings::default()
+    };
     let (clock, entropy) = (Arc::clone(&app.clock), Arc::clone(&app.entropy));
     let edge = Edge::new(resources, settings, clock, entropy, move |served| metrics.served(served));
     let config = tls.map(|tls| Arc::clone(&tls.config));

@@ -69,6 +69,8 @@ pub const ALL: &[Key] = &[
     key("backup_keep", Form::Number, A_NUMBER),
     key("upstream", Form::Text, "an address, as in \"postgres://box@db.example/central\""),
     key("upstream_ca", Form::Text, A_FILE),
+    key("upstream_hours", Form::Text, "hours of the day, as in \"22:00-06:00 +01:00\""),
+    key("upstream_kbit", Form::Number, A_NUMBER),
     key("courier_recipient", Form::Text, "an age public key, as in \"age1…\""),
     key("log_level", Form::Text, "error, warn, info, debug, or a filter in quotation marks"),
     key("log_format", Form::Text, "\"text\" or \"json\""),

@@ -82,6 +82,8 @@ impl Config {
             "backup_keep" => json!(self.backup_keep),
             "upstream" => json!(self.upstream.as_deref().map(without_password)),
             "upstream_ca" => json!(self.upstream_ca),
+            "upstream_hours" => json!(self.upstream_hours.map(|hours| hours.to_string())),
+            "upstream_kbit" => json!(self.upstream_rate.map_or(0, |rate| rate / 125)),
             "courier_recipient" => json!(self.courier_recipient.as_ref().map(RecoveryPublic::as_str)),
             "log_level" => json!(self.log_level),
             "log_format" => json!(match self.log_format {
@@ -129,6 +131,7 @@ mod tests {
             upstream_ca: Some("u".into()),
             backup_dir: Some("b".into()),
             archive_recipient: Some("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p".into()),
+            upstream_hours: Some("22:00-06:00".into()),
             courier_recipient: Some("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p".into()),
             ..Given::default()
         };

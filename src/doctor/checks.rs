@@ -13,9 +13,9 @@ use crate::chat::audit;
 use crate::chat::service::Gate;
 use crate::doctor::{Finding, authority, certificate_file, loose};
 use crate::jobs::backup::last_good;
-use crate::store::{backups, meta};
+use crate::store::{backups, locked, meta};
 use crate::upstream::state::State;
-use crate::upstream::{Link, enrol};
+use crate::upstream::{Link, enrol, revocation};
 
 type Check = fn(&App, &Link) -> Vec<Finding>;
 
@@ -31,6 +31,7 @@ pub(in crate::doctor) const ALL: &[(&str, Check)] = &[
     ("central", central),
     ("backups", backups_of),
     ("restore", restored),
+    ("shut", shut),
     ("audit trail", trail),
     ("expiry", expiry),
     ("memory", memory),
@@ -280,6 +281,21 @@ fn backups_of(app: &App, _: &Link) -> Vec<Finding> {
         found.push(Finding::note("backup_same_disk", "Backups lie on the same disk as the box.", fix));
     }
     found
+}
+
+fn shut(app: &App, _: &Link) -> Vec<Finding> {
+    let Ok(Some(lock)) = app.store.read().and_then(|read| locked::of(&read)) else { return Vec::new() };
+    let keys = match (lock.wiped_at, revocation::waits(app)) {
+        (Some(at), _) => format!("its keys are wiped since {at}"),
+        (None, Ok(Some(why))) => format!("its keys stay until then: {why}"),
+        (None, _) => "its keys are wiped as soon as central has compared everything".to_owned(),
+    };
+    let message = format!("Central has shut this box ({}): nobody plays or writes on it, and {keys}.", lock.reason);
+    vec![Finding::error(
+        "box_shut",
+        &message,
+        "Ask central's operator; central can take it back while the keys are there.",
+    )]
 }
 
 fn restored(app: &App, _: &Link) -> Vec<Finding> {

@@ -15,6 +15,7 @@ use crate::http::socket::{Close, Session};
 use crate::identity::access::{Caller, Denied, Named, Service};
 use crate::identity::users;
 use crate::store::fault::Fault;
+use crate::store::locked;
 use crate::store::read::Read;
 
 /// The header that another service of the owner's proves itself with.
@@ -73,6 +74,10 @@ pub fn service_or_admin(app: &App, req: &Req) -> Result<(), Problem> {
 /// # Errors
 /// [`Close::Revoked`]; [`Close::Failed`] where the store cannot be read.
 pub fn still(caller: &Caller, read: &impl Read, now: Timestamp) -> Result<(), Close> {
+    // Central has shut the box: nobody stays.
+    if locked::of(read).map_err(|_| Close::Failed)?.is_some() {
+        return Err(Close::Revoked);
+    }
     match caller.still(read, now) {
         Ok(()) => Ok(()),
         Err(Denied::Store(_)) => Err(Close::Failed),

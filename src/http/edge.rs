@@ -7,6 +7,7 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -38,6 +39,9 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Bytes of a body past the limit that are read and thrown away, so that the refusal reaches a client which sends
 /// all before it reads; beyond it the connection is cut.
 const DISCARD: usize = 16 * 1024 * 1024;
+
+/// What everybody hears on a box that central has shut.
+const SHUT: &str = "This box was shut by those who run it. Ask its owner.";
 
 /// Headers of every reply that does not set its own (ux: CSP without inline code, no foreign frames or referrers).
 const HEADERS: &[(&str, &str)] = &[
@@ -181,6 +185,10 @@ impl Edge {
         if let Some(reply) = https::refusal(&intake) {
             return Answer { reply, route: "-", last: !whole };
         }
+        if self.settings.locked.load(Ordering::Relaxed) && !is_state(&intake) {
+            let problem = Problem::new(Code::Unavailable).detail(SHUT);
+            return Answer { reply: problem.into_response(), route: "-", last: !whole };
+        }
         parts.uri = uri;
         parts.extensions.insert(Arc::clone(&intake));
         let request = Request::from_parts(parts, Empty::new());
@@ -194,6 +202,12 @@ impl Edge {
         };
         Answer { reply, route: intake.pattern.get().copied().unwrap_or("-"), last: !whole }
     }
+}
+
+/// Whether a request asks for the state of the box, which a shut one tells too.
+fn is_state(intake: &Intake) -> bool {
+    let path = intake.segments.as_deref().unwrap_or_default();
+    matches!(path, [one] if ["healthz", "readyz", "metrics"].contains(&one.as_str()))
 }
 
 /// Reads a body and counts it, whatever its header says of its length. The flag: it was read to its end.

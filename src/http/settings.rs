@@ -3,6 +3,8 @@
 //! Every default is the contract's or the design's. Must not know where settings come from.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::http::connections::Caps;
@@ -28,6 +30,8 @@ pub struct Settings {
     pub origins: Vec<String>,
     /// Players may use plain HTTP on a port with TLS.
     pub plain_http: bool,
+    /// Central has shut the box: nothing is served but its state.
+    pub locked: Arc<AtomicBool>,
     /// The bounds of sockets.
     pub socket: SocketLimits,
 }
@@ -44,6 +48,7 @@ impl Default for Settings {
             proxies: Vec::new(),
             origins: Vec::new(),
             plain_http: true,
+            locked: Arc::default(),
             socket: SocketLimits::default(),
         }
     }

@@ -9,12 +9,11 @@ use replication::settings::Settings;
 
 use crate::app::App;
 use crate::jobs::{Job, Next};
-use crate::upstream::Link;
 use crate::upstream::custody::Custody;
-use crate::upstream::enrol;
 use crate::upstream::escrow::Escrow;
 use crate::upstream::sender::HEARTBEAT;
 use crate::upstream::state::State;
+use crate::upstream::{Link, enrol, revocation};
 
 /// Between two looks whether central answers, and after a failure.
 const LOOK: Duration = Duration::from_secs(5);
@@ -54,7 +53,10 @@ impl Job for Custodian {
         }
         let Some(custody) = &mut self.custody else { return Next::After(LOOK) };
         let stepped = match custody.step().await {
-            Ok(()) => self.escrow.step(&self.app, custody.central()).await,
+            Ok(()) => match self.escrow.step(&self.app, custody.central()).await {
+                Ok(()) => revocation::step(&self.app, &self.link).await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         match stepped {

@@ -52,6 +52,7 @@ pub mod index;
 mod journal;
 pub mod key;
 mod layout;
+pub mod locked;
 pub mod medium;
 mod memory;
 mod merge;

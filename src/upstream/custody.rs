@@ -24,12 +24,10 @@ use crate::chat::seal::file::Wrapped;
 use crate::chat::service::Service;
 use crate::chat::trail::Witness;
 use crate::store::columns::{bytes, column, number, time};
-use crate::store::courier;
 use crate::store::fault::Fault;
-use crate::store::meta;
 use crate::store::read::Read;
-use crate::store::relog;
 use crate::store::writer::Store;
+use crate::store::{courier, locked, meta, relog};
 use crate::upstream::sender::HEARTBEAT;
 
 /// Where central keeps them. The box describes the table here, since it is filled past the log.
@@ -128,6 +126,10 @@ impl<U: Upstream> Custody<U> {
 
     /// Brings the copies of the keys up to date.
     pub(in crate::upstream) async fn send(&mut self) -> Result<(), Halt> {
+        // A shut box without keys: central's are the only ones.
+        if locked::wiped(&self.store.read()?)? {
+            return Ok(());
+        }
         let epoch = meta::identity(&self.store.read()?)?.epoch;
         let entries = self.chat.wrapped_keys().await?;
         for (place, digit) in PARTS.iter().enumerate() {

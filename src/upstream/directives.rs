@@ -15,6 +15,7 @@ use replication::upstream::{Directive, Upstream};
 
 use crate::app::App;
 use crate::base::id::{ConversationId, UserId};
+use crate::base::notice::Notice;
 use crate::base::text::{Alias, Reason, Username};
 use crate::base::time::Timestamp;
 use crate::chat::hold::{self, Placer, Terms};
@@ -23,6 +24,9 @@ use crate::identity::accounts::{self, Change, NewUser};
 use crate::identity::users::{self, Role};
 use crate::store::answers::{self, Answer, Fate, Longer};
 use crate::store::fault::Fault;
+use crate::store::key::Key;
+use crate::store::locked::{self, Locked};
+use crate::store::page::{MAX_PAGE, Page};
 use crate::store::tx::Tx;
 use crate::store::writer::AsFault;
 
@@ -77,6 +81,8 @@ enum Order {
     Suspend { who: Who, suspended: bool },
     Provision(NewUser),
     Archive { days: u32 },
+    Revoke { reason: Reason },
+    Reinstate,
 }
 
 #[derive(Clone)]
@@ -133,7 +139,7 @@ pub(in crate::upstream) async fn carry_out(app: &App, directive: &Directive) -> 
                 if answers::last(tx)? >= seq {
                     return Ok(());
                 }
-                let detail = act(tx, now, order, placer, archive, terms)?;
+                let detail = act(tx, now, seq, order, placer, archive, terms)?;
                 Ok(tx.put(&applied(Fate::Applied, detail, now))?)
             });
             match done.await {
@@ -149,6 +155,7 @@ pub(in crate::upstream) async fn carry_out(app: &App, directive: &Directive) -> 
         let reason: String = reason.chars().filter(|c| *c != '\0').take(300).collect();
         app.store.reserved().write(move |tx, now| tx.put(&answer(Fate::Refused, Some(reason), now))).await?;
     }
+    app.note_lock()?;
     tracing::info!(seq, kind = directive.kind, refused = refusal, "an order of central's was answered");
     Ok(())
 }
@@ -199,6 +206,8 @@ async fn understand(app: &App, directive: &Directive) -> Result<Order, Refusal> 
             let days = given.archive_days.filter(|days| (1..=MAX_DAYS).contains(days));
             Ok(Order::Archive { days: days.ok_or_else(|| say("archive_days is missing or out of range"))? })
         }
+        "revoke" => Ok(Order::Revoke { reason: reason()? }),
+        "reinstate" => reason().map(|_| Order::Reinstate),
         _ => Err(say("this version of the box does not know the order")),
     }
 }
@@ -214,6 +223,7 @@ async fn provision(app: &App, username: Username, alias: Option<Alias>) -> Resul
 fn act(
     tx: &mut Tx<'_>,
     now: Timestamp,
+    seq: u64,
     order: Order,
     issuer: UserId,
     archive: std::time::Duration,
@@ -251,6 +261,37 @@ fn act(
             tx.put(&Longer { archive_days: days })?;
             Ok(Some("from the next start of the box".to_owned()))
         }
+        Order::Revoke { reason } => {
+            if locked::of(tx)?.is_some() {
+                return Err(Refusal::Said("this box is shut already".to_owned()));
+            }
+            tx.put(&Locked { seq, reason: reason.to_string(), at: now, wiped_at: None })?;
+            everybody_out(tx)?;
+            Ok(Some("shut; its keys are wiped once central has every row and key".to_owned()))
+        }
+        Order::Reinstate => match locked::of(tx)? {
+            None => Err(Refusal::Said("this box is not shut".to_owned())),
+            Some(lock) if lock.wiped_at.is_some() => {
+                Err(Refusal::Said("its keys are wiped: rebuild it from central (whotbox sync rebuild)".to_owned()))
+            }
+            Some(_) => {
+                tx.delete::<Locked>(&Key::new())?;
+                Ok(None)
+            }
+        },
+    }
+}
+
+/// Every socket looks again whether it may stay.
+fn everybody_out(tx: &mut Tx<'_>) -> Result<(), Fault> {
+    let mut page = Page::first(MAX_PAGE);
+    loop {
+        let some = users::list(tx, None, &page)?;
+        some.items.iter().for_each(|user| tx.notify(Notice::UserRevoked(user.id)));
+        if some.next.is_none() {
+            return Ok(());
+        }
+        page = Page::first(MAX_PAGE).after(some.next);
     }
 }
 

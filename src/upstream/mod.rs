@@ -10,6 +10,7 @@
 //! transaction is held while the network is waited for. Must not know what a row means.
 
 pub mod batch;
+pub mod budget;
 pub mod compare;
 pub mod courier;
 pub mod custody;
@@ -21,6 +22,7 @@ mod pipeline;
 pub mod rebuild;
 pub mod reconcile;
 pub mod report;
+pub mod revocation;
 pub mod sender;
 pub mod state;
 pub mod verify;

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::story::backup::{key_of, well};
 use crate::story::evening::{caught_up, gather, linked, replication};
+use crate::story::rebuild::rebuilding;
 use crate::support::postgres::{Database, Postgres};
 use crate::support::soon;
 use crate::support::whotbox::{Person, Whotbox, command};
@@ -89,6 +91,75 @@ async fn orders_are_carried_out_once_in_order_and_a_bad_one_blocks_nothing() {
     order(&central, "settings", &shortened);
     answered(&admin, &central, 10).await;
     assert!(detail(10).contains("400 days"), "{}", detail(10));
+}
+
+// Long because each part stands on the lock that the part before has left.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_box_that_central_shuts_serves_nobody_and_its_keys_go_once_central_has_them() {
+    // Given a linked box with a held conversation, somebody at a socket, and no recovery sheet.
+    let folder = tempfile::tempdir().unwrap();
+    let central = Postgres::shared().database();
+    let whotbox = Whotbox::start(folder.path(), &[]);
+    linked(&whotbox, &central);
+    let cast = gather(&whotbox).await;
+    let talk = cast.chidi.done("/api/v1/conversations", &json!({"participant_id": cast.owner.id})).await["id"].clone();
+    let path = format!("/api/v1/conversations/{}", talk.as_str().unwrap());
+    cast.owner.done(&format!("{path}/messages"), &json!({"body": "keep this for the court"})).await;
+    let socket = cast.chidi.socket(&format!("{path}/ws")).await;
+    let status = || -> Value { serde_json::from_str(&well(&whotbox.command(&["status", "--json"]))).unwrap() };
+    let keys = || -> Value { serde_json::from_str(&well(&whotbox.command(&["keys", "status", "--json"]))).unwrap() };
+    let settled = |wanted: &'static str| {
+        let sql = format!("select count(*) from replication.answers where detail like '%{wanted}%'");
+        let central = central.clone();
+        soon("the answer", async move {
+            while central.sql(&sql) != "1" {
+                tokio::task::yield_now().await;
+            }
+        })
+    };
+    order(&central, "hold", &json!({"conversation_id": talk, "reason": "Court order 12/2026"}));
+    order(&central, "reinstate", &json!({"reason": "nothing to take back"}));
+    answered(&cast.admin, &central, 2).await;
+
+    // When central shuts it, then nobody is served but who asks for its state, and it goes on sending.
+    order(&central, "revoke", &json!({"reason": "stolen at the market"}));
+    whotbox.http.post("/api/v1/admin/replication/sync").bearer(&cast.admin.token).send().await;
+    settled("wiped once").await;
+    assert_eq!(socket.closed().await, Some(4403));
+    assert_eq!(cast.chidi.get("/api/v1/users/me").await.status, 503);
+    assert_eq!(cast.admin.get("/api/v1/admin/replication").await.status, 503);
+    assert_eq!(whotbox.http.get("/").send().await.status, 503);
+    assert_eq!(whotbox.http.get("/healthz").send().await.status, 200);
+    // The keys stay: nobody could open what is held, without a sheet.
+    let before = keys();
+    assert!(before["conversations"].as_u64().unwrap_or_else(|| panic!("{before}")) > 0);
+    let shut = status()["shut"].clone();
+    assert_eq!((&shut["reason"], &shut["keys_wiped_at"]), (&json!("stolen at the market"), &Value::Null), "{shut}");
+
+    // And once a sheet is printed, they go here, and stay at central; killed in between, it stays shut.
+    let count: u64 =
+        ["conversations", "days_of_expiry", "conversations_held"].iter().filter_map(|kind| before[kind].as_u64()).sum();
+    let sheet = well(&whotbox.command(&["backup", "sheet"]));
+    let whotbox = whotbox.kill_and_restart();
+    assert_eq!(whotbox.http.get("/api/v1/users/me").send().await.status, 503);
+    settled("wiped since").await;
+    let wiped: Value = serde_json::from_str(&well(&whotbox.command(&["keys", "status", "--json"]))).unwrap();
+    assert_eq!(
+        (&wiped["conversations"], &wiped["days_of_expiry"], &wiped["conversations_held"]),
+        (&json!(0), &json!(0), &json!(0))
+    );
+    assert_eq!(central.sql("select count(*) from replication.bucket_keys"), count.to_string());
+    order(&central, "reinstate", &json!({"reason": "it was found again"}));
+    settled("are wiped: rebuild").await;
+    drop(whotbox);
+
+    // From central and the sheet the box comes back, on another machine, and opens what is held.
+    let other = tempfile::tempdir().unwrap();
+    std::fs::write(other.path().join("key"), key_of(&sheet)).unwrap();
+    let done = rebuilding(other.path(), &central, &["--adopt"]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let told: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(told["diverged"], 0, "{told}");
 }
 
 // Long because each part stands on the link that the part before has left.

@@ -26,7 +26,7 @@ async fn standing(person: &Person) -> Value {
 }
 
 /// `whotbox sync rebuild` in a folder, of the box that central has.
-fn rebuilding(folder: &Path, central: &Database, more: &[&str]) -> Output {
+pub(crate) fn rebuilding(folder: &Path, central: &Database, more: &[&str]) -> Output {
     let (url, ca) = (central.admin_url(), central.ca_file().display().to_string());
     let box_id = central.sql("select box_id from replication.boxes");
     let key = folder.join("key").display().to_string();
