@@ -195,6 +195,17 @@ pub enum SyncCommand {
     },
 }
 
+/// `--layout`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LayoutFlag {
+    /// One table each.
+    Single,
+    /// Each table split by a hash of the box.
+    Partitioned,
+    /// Each table distributed by the box, with Citus.
+    Citus,
+}
+
 /// Which copy goes on.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum KeepSide {
@@ -323,7 +334,20 @@ pub enum UserCommand {
 #[derive(Debug, Subcommand)]
 pub enum UpstreamCommand {
     /// Bring central to this version's schema. The login needs CREATEROLE and its own database, no superuser.
-    Migrate(CentralArgs),
+    Migrate {
+        /// How the replicated tables are to lie: as they do, where nothing is said. From single alone; nothing may write meanwhile.
+        #[arg(long, hide_possible_values = false)]
+        layout: Option<LayoutFlag>,
+        /// Parts of each table, for partitioned.
+        #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
+        partitions: u16,
+        /// Foreign servers (postgres_fdw) that take their share of the parts; see the handbook.
+        #[arg(long, value_delimiter = ',', value_name = "SERVER")]
+        servers: Vec<String>,
+        /// Where and as whom.
+        #[command(flatten)]
+        central: CentralArgs,
+    },
     /// Make this box's login at central and keep it in the data folder; the box replicates from then on. In two places: --issue NAME at
     /// central prints a code, --code CODE uses it on the box.
     Enroll(EnrollArgs),
@@ -337,7 +361,7 @@ pub enum UpstreamCommand {
         #[command(flatten)]
         central: CentralArgs,
     },
-    /// Order a box to do something; it does so at its next contact. Kinds: hold, release, suspend, restore, provision_distributor, settings.
+    /// Order a box to do something; it does so at its next contact. Kinds: hold, release, suspend, restore, provision_distributor, settings, revoke, reinstate.
     Direct {
         /// Its id.
         box_id: uuid::Uuid,

@@ -8,7 +8,7 @@ use replication::settings::Settings;
 use crate::base::entropy::OsEntropy;
 use crate::base::time::{Clock as _, SystemClock};
 use crate::cli::control::{self, Failure, Request};
-use crate::cli::flags::{CentralArgs, EnrollArgs, UpstreamCommand};
+use crate::cli::flags::{CentralArgs, EnrollArgs, LayoutFlag, UpstreamCommand};
 use crate::cli::{admin_url, ask, first_line, print, status};
 use crate::config::Config;
 use crate::upstream::enrol;
@@ -19,9 +19,22 @@ use crate::upstream::enrol;
 /// [`Failure`] in words for a person.
 pub async fn run(config: &Config, command: UpstreamCommand) -> Result<(), Failure> {
     match command {
-        UpstreamCommand::Migrate(central) => {
+        UpstreamCommand::Migrate { layout, partitions, servers, central } => {
             let url = admin_url(&central)?;
-            print(&control::migrate(&url, config.upstream_ca.as_deref()).await?, false);
+            let mut done = control::migrate(&url, config.upstream_ca.as_deref()).await?;
+            let layout = match layout {
+                None | Some(LayoutFlag::Single) => None,
+                Some(LayoutFlag::Partitioned) => Some("partitioned"),
+                Some(LayoutFlag::Citus) => Some("citus"),
+            };
+            if let (Some(layout), Some(fields)) = (layout, done.as_object_mut()) {
+                let servers: Vec<&str> = servers.iter().map(String::as_str).collect();
+                let laid = operator(config, &central)?.lay_out(layout, partitions, &servers).await;
+                let laid = laid.map_err(|error| Failure::failed(error, "See the handbook: Beyond one server."))?;
+                fields.insert("layout".into(), json!(layout));
+                fields.insert("laid_out_anew".into(), json!(laid));
+            }
+            print(&done, false);
             Ok(())
         }
         UpstreamCommand::Enroll(args) => enroll(config, args).await,

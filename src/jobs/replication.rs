@@ -13,6 +13,7 @@ use crate::catalog;
 use crate::chat::service::Gate;
 use crate::jobs::{Job, Next};
 use crate::store::meta;
+use crate::upstream::budget::{Allowed, Budget};
 use crate::upstream::pace::Pace;
 use crate::upstream::sender::{HEARTBEAT, Sender, Step};
 use crate::upstream::state::State;
@@ -31,6 +32,8 @@ pub struct Replication {
     sender: Option<Sender<Postgres>>,
     /// What the line bore when there was a sender last.
     pace: Pace,
+    /// What of the bandwidth was spent.
+    budget: Budget,
     failures: u32,
     /// When central was last asked for orders.
     asked: Option<Instant>,
@@ -41,7 +44,8 @@ impl Replication {
     #[must_use]
     pub fn new(app: Arc<App>, link: Arc<Link>) -> Self {
         link.run();
-        Self { app, link, sender: None, pace: Pace::default(), failures: 0, asked: None }
+        let allowed = Allowed { hours: app.config.upstream_hours, rate: app.config.upstream_rate };
+        Self { app, link, sender: None, pace: Pace::default(), budget: Budget::new(allowed), failures: 0, asked: None }
     }
 
     /// The sender, if the box is enrolled and its login can be used.
@@ -91,7 +95,7 @@ impl Replication {
                 let (store, clock) = (self.app.store.clone(), Arc::clone(&self.app.clock));
                 let status = Arc::clone(&self.link.status);
                 let sender = Sender::new(store, clock, status, catalog::tables(), Postgres::new(settings));
-                Some(sender.at(self.pace.clone()))
+                Some(sender.at(self.pace.clone()).within(self.budget))
             }
             Err(error) => {
                 self.link.status.failed(&error);
@@ -117,13 +121,18 @@ impl Job for Replication {
             }
             Step::Done => {
                 self.failures = 0;
-                self.ask_for_orders().await;
-                Next::Commit(HEARTBEAT)
+                let waits = self.sender.as_ref().and_then(Sender::waits);
+                let now = self.app.clock.monotonic();
+                // While the bulk lane waits, every commit wakes this job: central is not asked each time.
+                if waits.is_none() || self.asked.is_none_or(|asked| now.since(asked) >= ORDERS) {
+                    self.ask_for_orders().await;
+                }
+                Next::Commit(waits.map_or(HEARTBEAT, |wait| wait.min(HEARTBEAT)))
             }
             Step::Failed => {
                 // The login may have been renewed meanwhile, or a change of it was cut off.
                 if let Some(sender) = self.sender.take() {
-                    self.pace = sender.pace();
+                    (self.pace, self.budget) = (sender.pace(), sender.budget());
                 }
                 if self.link.status.known().locked_out
                     && let Err(error) = enrol::swap(&self.app.config.data_dir)

@@ -45,6 +45,8 @@ pub(super) struct Pipeline<'a, U> {
     pub(super) central: &'a U,
     pub(super) pace: &'a mut Pace,
     pub(super) epoch: Uuid,
+    /// Bytes that the bulk lane may still send in this turn.
+    pub(super) bulk: usize,
 }
 
 /// What ended a turn.
@@ -61,6 +63,8 @@ pub(super) enum End {
 pub(super) struct Outcome {
     /// Where the lanes that moved stand.
     pub(super) confirmed: [Option<Cursor>; 2],
+    /// Bytes of rows that were sent.
+    pub(super) bytes: u64,
     pub(super) end: End,
 }
 
@@ -96,14 +100,20 @@ impl<U: Upstream> Pipeline<'_, U> {
         let mut turn = Turn { heads, confirmed: [None; 2], stopped: [false; 2], noted: began, end: None };
         self.pace.turn();
         let (central, mut flying) = (self.central, FuturesOrdered::new());
-        let (mut reading, mut open, mut sent) = (None, true, 0);
+        let (mut reading, mut open, mut sent, mut spent) = (None, true, 0, 0_u64);
         loop {
             open = open && turn.end.is_none() && sent < MOST && self.clock.monotonic().since(began) < TURN;
             if open
                 && reading.is_none()
                 && let Some(room) = self.pace.room()
             {
-                reading = Some(Box::pin(read(self.store.clone(), self.tables.clone(), self.epoch, turn.heads, room)));
+                reading = Some(Box::pin(read(
+                    self.store.clone(),
+                    self.tables.clone(),
+                    self.epoch,
+                    turn.heads,
+                    [room, room.min(self.bulk)],
+                )));
             }
             if matches!(turn.end, Some(End::Failed(_))) || (reading.is_none() && flying.is_empty()) {
                 break;
@@ -126,6 +136,10 @@ impl<U: Upstream> Pipeline<'_, U> {
                         None => self.pace.dry(),
                         Some(Next { batch, bytes, last }) => {
                             *lane_of(&mut turn.heads, batch.lane) = place(batch.end());
+                            spent += bytes as u64;
+                            if batch.lane == Lane::Bulk {
+                                self.bulk = self.bulk.saturating_sub(bytes);
+                            }
                             let launch = self.pace.launch(self.clock.monotonic(), bytes, last);
                             flying.push_back(async move {
                                 Answered { answer: central.apply(&batch).await, batch, launch }
@@ -139,7 +153,7 @@ impl<U: Upstream> Pipeline<'_, U> {
         // What is still in flight is given up with its connection.
         drop(flying);
         self.note(&mut turn).await?;
-        Ok(Outcome { confirmed: turn.confirmed, end: turn.end.unwrap_or(End::Over) })
+        Ok(Outcome { confirmed: turn.confirmed, bytes: spent, end: turn.end.unwrap_or(End::Over) })
     }
 
     async fn take(&mut self, turn: &mut Turn, answered: Answered) -> Result<(), Fault> {
@@ -216,13 +230,13 @@ pub(super) const fn result_of(error: Option<&Error>) -> BatchResult {
     }
 }
 
-/// The next batch, the urgent lane's first; where the log has no more and everything is to be sent anew, more is entered into it.
+/// The next batch of about so many bytes, by lane, the urgent lane's first; where the log has no more and everything is to be sent anew, more is entered into it.
 async fn read(
     store: Store,
     tables: Arc<[TableInfo]>,
     epoch: Uuid,
     heads: [Place; 2],
-    most: usize,
+    most: [usize; 2],
 ) -> Result<Option<Next>, Fault> {
     loop {
         let (reader, known) = (store.clone(), Arc::clone(&tables));
@@ -241,11 +255,15 @@ fn next(
     tables: &[TableInfo],
     epoch: Uuid,
     heads: [Place; 2],
-    most: usize,
+    most: [usize; 2],
 ) -> Result<Option<Next>, Fault> {
     let snapshot = store.read()?;
     let mut found: Option<Next> = None;
-    for (lane, head) in Lane::ALL.into_iter().zip(heads) {
+    for ((lane, head), most) in Lane::ALL.into_iter().zip(heads).zip(most) {
+        // A lane that may send nothing now has nothing.
+        if most == 0 {
+            continue;
+        }
         if let Some(next) = &mut found {
             next.last = next.last && meta::lane_head(&snapshot, lane)?.seq <= head.seq;
         } else if let Some((batch, bytes)) = batch::next(&snapshot, tables, lane, epoch, head, most)? {

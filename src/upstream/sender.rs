@@ -28,6 +28,7 @@ use crate::store::table::TableInfo;
 use crate::store::writer::Store;
 use crate::store::{dead, form, meta, relog};
 use crate::upstream::batch::{Place, signed};
+use crate::upstream::budget::{Budget, Bulk};
 use crate::upstream::pace::Pace;
 use crate::upstream::pipeline::{self, End, Outcome, Pipeline, result_of};
 use crate::upstream::state::Status;
@@ -79,6 +80,7 @@ pub struct Sender<U> {
     /// What else central is told at the next hello.
     told: Report,
     pace: Pace,
+    budget: Budget,
 }
 
 impl<U: Upstream> Sender<U> {
@@ -96,6 +98,7 @@ impl<U: Upstream> Sender<U> {
             epoch: None,
             told: Report::default(),
             pace: Pace::default(),
+            budget: Budget::default(),
         }
     }
 
@@ -103,6 +106,26 @@ impl<U: Upstream> Sender<U> {
     #[must_use]
     pub fn at(self, pace: Pace) -> Self {
         Self { pace, ..self }
+    }
+
+    /// Sends within what the owner allows, of which so much is spent.
+    #[must_use]
+    pub fn within(self, budget: Budget) -> Self {
+        Self { budget, ..self }
+    }
+
+    /// What is allowed, and spent.
+    pub const fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// How long the bulk lane waits for its hours or its budget, if it does.
+    pub fn waits(&self) -> Option<Duration> {
+        self.bulk().waits()
+    }
+
+    fn bulk(&self) -> Bulk {
+        self.budget.bulk(self.clock.monotonic(), self.clock.now())
     }
 
     /// The pace that this line has shown to bear.
@@ -157,10 +180,14 @@ impl<U: Upstream> Sender<U> {
         let waiting = backlog(&self.store.read()?)?;
         let pending = relog::pending(&self.store.read()?)?;
         let more = waiting > 0 || pending;
+        let bulk = self.bulk();
         if let Some((_, at)) = self.contact {
-            self.status.synced(at, waiting.max(u64::from(pending)));
+            match bulk {
+                Bulk::Goes(_) => self.status.synced(at, waiting.max(u64::from(pending))),
+                held_back => self.status.held_back(at, waiting.max(u64::from(pending)), held_back),
+            }
         }
-        Ok(moved || more)
+        Ok(moved || more && bulk.waits().is_none())
     }
 
     /// Where both lanes go on. What is not known is asked, and hello is said when it is due, all in one round trip.
@@ -257,8 +284,10 @@ impl<U: Upstream> Sender<U> {
             central: &self.central,
             pace: &mut self.pace,
             epoch,
+            bulk: self.budget.bulk(self.clock.monotonic(), self.clock.now()).bytes(),
         };
-        let Outcome { confirmed, end } = pipeline.run(places).await?;
+        let Outcome { confirmed, bytes, end } = pipeline.run(places).await?;
+        self.budget.spent(self.clock.monotonic(), bytes);
         self.confirmed(confirmed);
         match end {
             End::Over => Ok(confirmed != [None; 2]),

@@ -7,6 +7,7 @@ use replication::error::Error;
 use replication::fence::Fence;
 
 use crate::base::time::Timestamp;
+use crate::upstream::budget::Bulk;
 
 /// The name of the state (contract, section 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +172,26 @@ impl Status {
                 (known.reason, known.advice) =
                     words(&format!("{waiting} changes are still to be sent."), "Nothing to do: it goes on by itself.");
             }
+        });
+    }
+
+    /// Central has what is urgent; the rest waits for what the owner allows.
+    pub(crate) fn held_back(&self, at: Timestamp, waiting: u64, why: Bulk) {
+        if waiting == 0 {
+            return self.synced(at, 0);
+        }
+        let (name, what) = match why {
+            Bulk::WaitsForHours(_) => ("waits_for_hours", "the hours that upstream_hours allows"),
+            Bulk::WaitsForBudget(_) | Bulk::Goes(_) => ("waits_for_budget", "the bandwidth that upstream_kbit allows"),
+        };
+        let minutes = why.waits().map_or(0, |wait| wait.as_secs().div_ceil(60));
+        self.set(|known| {
+            known.last_sync_at = Some(at);
+            known.state = State::CatchingUp;
+            (known.reason, known.advice) = words(
+                &format!("{name}: {waiting} changes wait for {what}, another {minutes} minutes; what is urgent is sent at once."),
+                "Nothing to do: it goes on by itself. To send now, change the setting.",
+            );
         });
     }
 

@@ -10,6 +10,7 @@ use super::*;
 use crate::base::time::ManualClock;
 use crate::store::record::{Record, TableId, Upstream as Goes};
 use crate::store::testing;
+use crate::upstream::budget::Allowed;
 use crate::upstream::state::State;
 
 const NOTES: Table = Table {
@@ -181,4 +182,64 @@ async fn time_alone_is_no_contact() {
     box_.clock.advance(Duration::from_secs(5));
     box_.run().await;
     assert_eq!(box_.status.known().last_sync_at, first);
+}
+
+/// A row in the urgent lane.
+fn alarm(box_: &Given, id: &str) {
+    let refused = vec![Refusal { table: &NOTES, id: id.into(), reason: "for the test".into() }];
+    box_.store.write_blocking(move |tx, now| dead::bury(tx, now, Lane::Bulk, &refused)).unwrap();
+}
+
+fn urgent_at_central(box_: &Given) -> usize {
+    let table = TableInfo::of::<dead::DeadLetter>().upstream.unwrap().table;
+    box_.central.rows(BOX, table).len()
+}
+
+#[tokio::test]
+async fn outside_its_hours_the_bulk_lane_waits_by_name_and_the_urgent_one_does_not() {
+    // Given a box at ten o'clock that may send from eleven to noon.
+    let mut box_ = given(&[]);
+    let allowed = Allowed { hours: Some("11:00-12:00".parse().unwrap()), rate: None };
+    box_.sender = box_.sender.within(Budget::new(allowed));
+    box_.note(1, "can wait");
+    alarm(&box_, "x");
+
+    // Then what is urgent is sent at once, and the status says what the rest waits for.
+    assert_eq!(box_.run().await.last(), Some(&Step::Done));
+    assert_eq!((box_.at_central(), urgent_at_central(&box_)), (Vec::new(), 1));
+    let known = box_.status.known();
+    assert_eq!(known.state, State::CatchingUp);
+    let reason = known.reason.unwrap();
+    assert!(reason.starts_with("waits_for_hours: ") && reason.contains("60 minutes"), "{reason}");
+    assert_eq!(box_.sender.waits(), Some(Duration::from_secs(3600)));
+
+    // And at eleven it goes.
+    box_.clock.advance(Duration::from_secs(3600));
+    box_.run().await;
+    assert_eq!((box_.at_central(), box_.status.known().state), (pairs(&[("1", "can wait")]), State::Live));
+}
+
+#[tokio::test]
+async fn a_budget_spreads_the_bulk_lane_over_time_and_holds_nothing_urgent_back() {
+    // Given a box that may send 10 kB of rows a second, and 400 kB of them.
+    let mut box_ = given(&[]);
+    box_.sender = box_.sender.within(Budget::new(Allowed { hours: None, rate: Some(10_000) }));
+    for id in 0..400 {
+        box_.note(id, &"x".repeat(1000));
+    }
+    let began = box_.clock.monotonic();
+    let mut alarms = 0;
+    while box_.at_central().len() < 400 {
+        while box_.sender.step().await == Step::Moved {}
+        assert_eq!(urgent_at_central(&box_), alarms, "what is urgent never waits");
+        let Some(wait) = box_.sender.waits() else { continue };
+        assert!(box_.at_central().len() == 400 || box_.status.known().reason.unwrap().starts_with("waits_for_budget"));
+        box_.clock.advance(wait);
+        alarm(&box_, &format!("x{alarms}"));
+        alarms += 1;
+        while box_.sender.step().await == Step::Moved {}
+    }
+    // A turn's worth may be ahead of its time; the alarms were paid for too.
+    let took = box_.clock.monotonic().since(began).as_secs_f64();
+    assert!((36.0..60.0).contains(&took), "{took} s for 400 kB at 10 kB/s");
 }
