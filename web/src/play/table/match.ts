@@ -5,6 +5,7 @@
 
 import { type ReadonlySignal, type Signal, signal } from '@preact/signals';
 import type { Action, Game, GameEvent, GameFrame } from '../../base/contract';
+import { painted } from '../../base/paint';
 import { newId } from '../../base/random';
 import { Live } from '../../base/socket';
 import { recall, remember } from '../../base/storage';
@@ -41,6 +42,8 @@ export class Match {
   readonly #presence: Signal<{ online: boolean; since: string | null } | null> = signal(null);
   readonly #refused: Signal<{ code: string; at: number } | null> = signal(null);
   readonly #ready: Signal<number | null> = signal(null);
+  /** What the box said while a tap waits to be seen; `null` where none does. */
+  #unseen: GameFrame[] | null = null;
   readonly #live: Live;
 
   constructor(id: string) {
@@ -52,7 +55,10 @@ export class Match {
         // Before the first deal there is nothing to go on from. Players and rules come once, with the snapshot.
         return `/api/v1/games/${id}/ws?terms=once${game && game.round > 0 ? `&after=${game.seq}` : ''}`;
       },
-      frame: frame => this.#take(frame as GameFrame),
+      frame: frame => {
+        if (this.#unseen) this.#unseen.push(frame as GameFrame);
+        else this.#take(frame as GameFrame);
+      },
       opened: () => this.#resend(),
       pings: true,
       about: `/api/v1/games/${id}`,
@@ -101,6 +107,7 @@ export class Match {
     this.#refused.value = null;
     this.#hold({ client_id: newId(), expected_seq: game.seq, action });
     this.#resend();
+    this.#answerFinger();
   }
 
   /** Says that the next round may start, with the own share in its shuffle. */
@@ -114,6 +121,17 @@ export class Match {
   close(): void {
     clearTimeout(this.#slowly);
     this.#live.close();
+  }
+
+  /** The finger is answered first: a new table, which is more work, is shown after the frame that marks the tap. */
+  #answerFinger(): void {
+    if (this.#unseen) return;
+    this.#unseen = [];
+    painted(() => {
+      const waiting = this.#unseen ?? [];
+      this.#unseen = null;
+      for (const frame of waiting) this.#take(frame);
+    });
   }
 
   #hold(sent: Sent | null): void {
