@@ -1,10 +1,13 @@
-//! `/api/v1/box/sync`: what has passed between this box and central, for its owner: comparisons, orders, refused rows.
+//! `/api/v1/box/sync`: linking this box to central, and what has passed between the two, for its owner: comparisons, orders,
+//! refused rows.
 //!
 //! How replication stands now is [`crate::http::operations`]'s.
 
-use serde::Serialize;
+use replication::error::Error as Central;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
 use crate::catalog;
 use crate::http::auth;
@@ -18,6 +21,7 @@ use crate::store::compared::{self, Verification};
 use crate::store::dead::{self, DeadLetter};
 use crate::store::fault::Fault;
 use crate::store::page::MAX_PAGE;
+use crate::upstream::enrol::{EnrolError, enrol_by_code};
 
 /// Entries of each list: the last ones are what an owner asks about.
 const SHOWN: usize = 30;
@@ -85,6 +89,20 @@ struct SentAgain {
     rows: usize,
 }
 
+/// What central's operator gave to the owner.
+#[derive(Deserialize, ToSchema)]
+struct EnrolmentCode {
+    /// All of it, as `whotbox upstream enroll --issue` prints it. It is used up by success alone.
+    code: String,
+}
+
+/// The box is linked.
+#[derive(Serialize, ToSchema)]
+struct Linked {
+    /// The box's login at central.
+    role: String,
+}
+
 impl From<Verification> for Comparison {
     fn from(row: Verification) -> Self {
         let Verification { kind, finished_at, rows, diverged, unsettled, .. } = row;
@@ -112,6 +130,11 @@ pub fn resource(operations: &Operations) -> Resource {
     Resource::new(
         "sync",
         vec![
+            post("/api/v1/box/sync/link", "Link the box to central by a code that central's operator gave.")
+                .body::<EnrolmentCode>()
+                .reply::<Linked>(200)
+                .refuses(&[Code::Forbidden, Code::Conflict, Code::Unavailable])
+                .to(operations, link),
             get("/api/v1/box/sync", "What has passed between this box and central.")
                 .reply::<SyncHistory>(200)
                 .refuses(&[Code::Forbidden])
@@ -134,6 +157,26 @@ async fn history(operations: Operations, req: Req) -> Result<Response, Problem> 
         Ok(SyncHistory { comparisons, orders, refused })
     };
     Ok(reply::ok(&gather().map_err(auth::fault)?))
+}
+
+async fn link(operations: Operations, req: Req) -> Result<Response, Problem> {
+    auth::settled(&operations.app, &req)?.admin().map_err(auth::denied)?;
+    let EnrolmentCode { code } = req.json()?;
+    let enrolled = enrol_by_code(&operations.app, &operations.link, &Secret::new(code)).await.map_err(not_linked)?;
+    Ok(reply::ok(&Linked { role: enrolled.role }))
+}
+
+/// Why the box was not linked, for whoever holds the code.
+fn not_linked(error: EnrolError) -> Problem {
+    match error {
+        EnrolError::NoCode => Problem::field("code", "The whole code, from whot1- to its last sign."),
+        EnrolError::Central(
+            Central::Unreachable { .. } | Central::Busy { .. } | Central::Unknown { .. } | Central::Untrusted { .. },
+        ) => Problem::new(Code::Unavailable).detail(error.to_string()),
+        EnrolError::Central(_) | EnrolError::NotLinked => Problem::new(Code::Conflict).detail(error.to_string()),
+        EnrolError::Store(fault) => auth::fault(fault),
+        EnrolError::Login(error) => Problem::internal(&error),
+    }
 }
 
 async fn redrive(operations: Operations, req: Req) -> Result<Response, Problem> {

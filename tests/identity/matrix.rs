@@ -83,6 +83,7 @@ const TABLE: &[(&str, &str, &[&str], &str)] = &[
     ("PUT", "/api/v1/box/settings/{name}", &["unknown"], "111ffffffffns1"),
     ("GET", "/api/v1/box/sync", &[], ADMINS),
     ("POST", "/api/v1/box/sync/redrive", &[], ADMINS),
+    ("POST", "/api/v1/box/sync/link", &[], ADMINS),
     ("GET", "/api/v1/invites", &[], DISTRIBUTORS),
     ("POST", "/api/v1/invites", &[], DISTRIBUTORS),
     ("POST", "/api/v1/invites/sheet", &[], DISTRIBUTORS),

@@ -182,15 +182,18 @@ async fn a_box_is_linked_by_a_code_gets_another_password_and_is_shut_out() {
     let whotbox = Whotbox::start(folder.path(), &[]);
     let admin = whotbox.sign_in("admin", whotbox.password.as_ref().unwrap()).await;
 
-    // When the box uses it.
-    let done = whotbox.command(&["upstream", "enroll", "--code", code.trim()]);
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    // When the box uses it, as its owner's page does.
+    let link = "/api/v1/box/sync/link";
+    let part = admin.post(link, &json!({"code": &code[..40]})).await;
+    assert_eq!((part.status, &part.json()["errors"][0]["field"]), (422, &json!("code")));
+    admin.done(link, &json!({"code": code})).await;
     caught_up(&admin).await;
 
     // Then it replicates, and the code is used up.
     assert_eq!(central.sql("select name from replication.boxes"), "Kiosk 7");
     let again = whotbox.command(&["upstream", "enroll", "--code", code.trim()]);
     assert_eq!(again.status.code(), Some(1), "{}", String::from_utf8_lossy(&again.stderr));
+    assert_eq!(admin.post(link, &json!({"code": code})).await.status, 409);
     let nonsense = whotbox.command(&["upstream", "enroll", "--code", "whot1-nonsense"]);
     assert_eq!(nonsense.status.code(), Some(2));
     // A new password while it runs, and it goes on.

@@ -12,6 +12,7 @@ import { Button, Heading, Loading } from '../ui/parts';
 import { Page } from './app';
 import { BACKUPS, Recovery, Sheet } from './backups';
 import { ClockCheck } from './clock';
+import { LinkByCode } from './link';
 import { NewAccount } from './people';
 import { o } from './words';
 
@@ -169,6 +170,7 @@ function Now({ step, of, say, reload, onMade, print }: NowProps): ComponentChild
       return (
         <>
           <p>{o('setup.link.how')}</p>
+          <LinkByCode onLinked={reload} />
           <Button onClick={() => say('link')}>{o('setup.link.skip')}</Button>
         </>
       );

@@ -7,6 +7,7 @@ import { clock, day } from '../base/i18n';
 import { useAction, useLoad, useTitle } from '../ui/hooks';
 import { Button, Fault, Heading, List, Loading } from '../ui/parts';
 import { Page } from './app';
+import { LinkByCode } from './link';
 import { o } from './words';
 
 const when = (iso: string): string => `${day(iso)}, ${clock(iso)}`;
@@ -29,11 +30,20 @@ export function Sync() {
       <section class="panel stack">
         <Loading from={now} />
         {now.data && <Report of={now.data} />}
-        <Fault of={go.fault} />
-        <div role="status">{asked && <p class="notice good">{o('sync.asked')}</p>}</div>
-        <Button kind="main" busy={go.busy} disabled={now.data?.state === 'disabled'} onClick={go.run}>
-          {o('sync.now')}
-        </Button>
+        {now.data?.state === 'disabled' ? (
+          <>
+            <p>{o('setup.link.how')}</p>
+            <LinkByCode onLinked={now.reload} />
+          </>
+        ) : (
+          <>
+            <Fault of={go.fault} />
+            <div role="status">{asked && <p class="notice good">{o('sync.asked')}</p>}</div>
+            <Button kind="main" busy={go.busy} onClick={go.run}>
+              {o('sync.now')}
+            </Button>
+          </>
+        )}
       </section>
       <History />
     </Page>
