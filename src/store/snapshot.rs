@@ -1,9 +1,11 @@
 //! Snapshots: the store as it was at one commit. They never queue and never block a writer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use redb::{Database, ReadOnlyTable, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+use redb::{
+    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition,
+};
 
 use crate::store::fault::Fault;
 use crate::store::memory::{Memory, Seq};
@@ -24,9 +26,9 @@ pub(in crate::store) const fn definition(space: Space) -> TableDefinition<'stati
 
 /// The store at one commit. Keep it for a request, not longer: it keeps old pages from being reused.
 pub struct Snapshot {
-    rows: Tree,
-    indexes: Tree,
-    changes: Tree,
+    read: ReadTransaction,
+    /// Rows, indexes, changes: each is opened when it is first needed, which most reads of what is in memory never do.
+    trees: [OnceLock<Tree>; 3],
     memories: Memories,
     at: Seq,
 }
@@ -44,13 +46,7 @@ impl Snapshot {
     pub(in crate::store) fn of(database: &Database, memories: &Memories, at: Seq) -> Result<Self, Fault> {
         guarded(|| {
             let read = database.begin_read()?;
-            Ok(Self {
-                rows: read.open_table(definition(Space::Rows))?,
-                indexes: read.open_table(definition(Space::Indexes))?,
-                changes: read.open_table(definition(Space::Changes))?,
-                memories: memories.clone(),
-                at,
-            })
+            Ok(Self { read, trees: Default::default(), memories: memories.clone(), at })
         })
     }
 
@@ -60,15 +56,21 @@ impl Snapshot {
     /// # Errors
     /// [`Fault::Corrupt`].
     pub fn walk_pages(&self) -> Result<(), Fault> {
-        Space::ALL.into_iter().try_for_each(|space| guarded(|| in_order(self.tree(space))))
+        Space::ALL.into_iter().try_for_each(|space| guarded(|| in_order(self.tree(space)?)))
     }
 
-    const fn tree(&self, space: Space) -> &Tree {
-        match space {
-            Space::Rows => &self.rows,
-            Space::Indexes => &self.indexes,
-            Space::Changes => &self.changes,
+    fn tree(&self, space: Space) -> Result<&Tree, Fault> {
+        let [rows, indexes, changes] = &self.trees;
+        let cell = match space {
+            Space::Rows => rows,
+            Space::Indexes => indexes,
+            Space::Changes => changes,
+        };
+        if let Some(tree) = cell.get() {
+            return Ok(tree);
         }
+        let opened = self.read.open_table(definition(space))?;
+        Ok(cell.get_or_init(|| opened))
     }
 }
 
@@ -84,7 +86,7 @@ impl Read for Snapshot {
         if let Some(written) = frozen.as_ref().and_then(|frozen| frozen.get(self.at, space, key)) {
             return Ok(written);
         }
-        guarded(|| Ok(self.tree(space).get(key)?.map(|value| value.value().to_vec())))
+        guarded(|| Ok(self.tree(space)?.get(key)?.map(|value| value.value().to_vec())))
     }
 
     fn raw_scan(&self, space: Space, range: &Range, limit: usize) -> Result<Vec<Pair>, Fault> {
@@ -119,9 +121,9 @@ impl Snapshot {
         let below = match range.end.as_deref() {
             Some(end) if end <= start => return Ok(Vec::new()),
             // What is below is gone.
-            _ if active.is_cleared(space, self.at) => self.tree(space).range::<&[u8]>(start..start)?,
-            Some(end) => self.tree(space).range::<&[u8]>(start..end)?,
-            None => self.tree(space).range::<&[u8]>(start..)?,
+            _ if active.is_cleared(space, self.at) => self.tree(space)?.range::<&[u8]>(start..start)?,
+            Some(end) => self.tree(space)?.range::<&[u8]>(start..end)?,
+            None => self.tree(space)?.range::<&[u8]>(start..)?,
         };
         let pair = |entry: Result<Guards<'_>, redb::StorageError>| {
             let (key, value) = entry?;
