@@ -19,7 +19,12 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
+
+/// Between two steps that commits asked for: what a busy box commits meanwhile is one step's work. Far below what a person
+/// notices of a bot or a clock.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// When a job wants its next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,14 +58,22 @@ pub async fn run(mut job: impl Job, mut commits: watch::Receiver<u64>, stop: Can
             Next::After(wait) => (wait, false),
             Next::Commit(wait) => (wait, true),
         };
+        let rest = tokio::time::sleep(PAUSE);
         // Every branch may be dropped at any point: none of them holds anything.
         tokio::select! {
             () = stop.cancelled() => {}
             () = job.woken() => {}
             () = tokio::time::sleep(wait) => {}
-            result = commits.changed(), if on_commit => {
-                if result.is_err() { return; }
+            open = committed(&mut commits, rest), if on_commit => {
+                if !open { return; }
             }
         }
     }
+}
+
+/// Waits for a commit, and until the job has rested; whether the store is still open.
+async fn committed(commits: &mut watch::Receiver<u64>, rest: Sleep) -> bool {
+    let open = commits.changed().await.is_ok();
+    rest.await;
+    open
 }
