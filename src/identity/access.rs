@@ -3,6 +3,9 @@
 //! Everything is read from the store: the user's row, the session's row and their states. A token only names
 //! the two. Must not know what the permissions are used for.
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::base::id::{SessionId, UserId};
 use crate::base::text::Username;
 use crate::base::time::Timestamp;
@@ -11,6 +14,7 @@ use crate::identity::users::{AccountType, Role, Status, UserInfo};
 use crate::store::fault::Fault;
 use crate::store::key::Key;
 use crate::store::read::{Read, ReadExt};
+use crate::store::record::decode;
 
 /// Why a caller was turned away, in the order in which it is checked (contract, section 1).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +62,21 @@ pub struct Caller {
     user: UserInfo,
     session: SessionId,
     expires_at: Timestamp,
+    seen: Option<Arc<Seen>>,
+}
+
+/// The two rows that a caller was checked by, and until when they are good: the same bytes say the same again.
+struct Seen {
+    user: Vec<u8>,
+    session: Vec<u8>,
+    until: Timestamp,
+}
+
+// The user's row has the digest of a password.
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seen").field("until", &self.until).finish_non_exhaustive()
+    }
 }
 
 impl Caller {
@@ -67,8 +86,11 @@ impl Caller {
     /// [`Denied::Unauthenticated`] where user or session are unknown, ended or not each other's;
     /// [`Denied::Suspended`] for a suspended account.
     pub fn check(read: &(impl Read + ?Sized), now: Timestamp, named: Named) -> Result<Self, Denied> {
-        let user = read.get::<User>(&Key::of(named.user))?.ok_or(Denied::Unauthenticated)?;
-        let session = read.get::<Session>(&Key::of(named.session))?.ok_or(Denied::Unauthenticated)?;
+        let (user_key, session_key) = (Key::of(named.user), Key::of(named.session));
+        let rows = read.stored::<User>(&user_key)?.zip(read.stored::<Session>(&session_key)?);
+        let (user_row, session_row) = rows.ok_or(Denied::Unauthenticated)?;
+        let user: User = decode(user_key.as_bytes(), &user_row)?;
+        let session: Session = decode(session_key.as_bytes(), &session_row)?;
         if session.user_id != user.id || named.expires_at <= now {
             return Err(Denied::Unauthenticated);
         }
@@ -81,7 +103,9 @@ impl Caller {
         if session.revoked_at.is_some() || session.expires_at <= now {
             return Err(Denied::Unauthenticated);
         }
-        Ok(Self { user: user.into(), session: session.id, expires_at: named.expires_at })
+        let until = named.expires_at.min(session.expires_at);
+        let seen = Some(Arc::new(Seen { user: user_row, session: session_row, until }));
+        Ok(Self { user: user.into(), session: session.id, expires_at: named.expires_at, seen })
     }
 
     /// The same check again, for a command that runs after the first one: what was true then may not be now.
@@ -89,6 +113,14 @@ impl Caller {
     /// # Errors
     /// As [`Caller::check`].
     pub fn still(&self, read: &(impl Read + ?Sized), now: Timestamp) -> Result<(), Denied> {
+        if let Some(seen) = self.seen.as_deref().filter(|seen| now < seen.until) {
+            let same = |row: Option<Vec<u8>>, known: &Vec<u8>| row.as_ref() == Some(known);
+            if same(read.stored::<User>(&Key::of(self.user.id))?, &seen.user)
+                && same(read.stored::<Session>(&Key::of(self.session))?, &seen.session)
+            {
+                return Ok(());
+            }
+        }
         let named = Named { user: self.user.id, session: self.session, expires_at: self.expires_at };
         Self::check(read, now, named).map(drop)
     }
@@ -223,6 +255,6 @@ impl Service {
 impl Caller {
     /// A caller for other domains' unit tests, unchecked.
     pub fn for_test(user: UserInfo, session: SessionId, expires_at: Timestamp) -> Self {
-        Self { user, session, expires_at }
+        Self { user, session, expires_at, seen: None }
     }
 }

@@ -3,7 +3,8 @@
 //! A token is believed only in whom it names and when it ends; everything else is read from the store on each
 //! request ([`crate::identity::access`]). The other claims are for services that cannot ask the box.
 
-use std::sync::Once;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
@@ -27,6 +28,8 @@ pub const ACCESS_LIFE: Duration = Duration::from_secs(15 * 60);
 const ISSUER: &str = "whotbox";
 /// Longest token that is looked at; ours have about 600 bytes.
 const MAX_TOKEN: usize = 2048;
+/// Verified tokens that are remembered, of some 150 bytes each; beyond that all are forgotten.
+const MAX_KNOWN: usize = 4096;
 /// How far a token may have been issued in the future: the clock was set back since.
 const SKEW: Duration = Duration::from_secs(60);
 
@@ -58,6 +61,22 @@ pub struct Tokens {
     verifying: DecodingKey,
     validation: Validation,
     audience: String,
+    /// By their digests, those that were verified: a client sends the same one with every request for a quarter of an hour.
+    known: Mutex<HashMap<[u8; 32], Known>>,
+}
+
+/// What a token says that was verified.
+#[derive(Clone, Copy)]
+struct Known {
+    issued: Timestamp,
+    named: Named,
+}
+
+impl Known {
+    fn is_timely(&self, now: Timestamp) -> bool {
+        let expires = self.named.expires_at;
+        self.issued <= now.plus(SKEW) && now < expires && expires <= self.issued.plus(ACCESS_LIFE)
+    }
 }
 
 impl Tokens {
@@ -77,7 +96,8 @@ impl Tokens {
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[box_id]);
         let verifying = DecodingKey::from_secret(key.expose());
-        Self { header, front, signing, verifying, validation, audience: box_id.to_string() }
+        let (audience, known) = (box_id.to_string(), Mutex::default());
+        Self { header, front, signing, verifying, validation, audience, known }
     }
 
     /// A token for a session of a user, from `now` on for [`ACCESS_LIFE`]. `None` only if signing failed.
@@ -107,15 +127,30 @@ impl Tokens {
         if token.len() > MAX_TOKEN || self.front.is_empty() || token.split('.').next() != Some(&self.front) {
             return None;
         }
+        let digest = sha256(&[token.as_bytes()]);
+        if let Some(known) = self.known().get(&digest) {
+            return Some(known.named).filter(|_| known.is_timely(now));
+        }
+        let known = self.verify_anew(token).filter(|known| known.is_timely(now))?;
+        let mut all = self.known();
+        if all.len() >= MAX_KNOWN {
+            all.clear();
+        }
+        all.insert(digest, known);
+        Some(known.named)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<[u8; 32], Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn verify_anew(&self, token: &str) -> Option<Known> {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.validation).ok()?.claims;
         let seconds = |s: i64| Timestamp::from_micros(s.saturating_mul(1_000_000));
         let (issued, expires) = (seconds(claims.iat), seconds(claims.exp));
-        let timely = issued <= now.plus(SKEW) && now < expires && expires <= issued.plus(ACCESS_LIFE);
         let known = Role::named(&claims.role).is_some() && AccountType::named(&claims.account_type).is_some();
-        if !timely || !known {
-            return None;
-        }
-        Some(Named { user: claims.sub.parse().ok()?, session: claims.sid.parse().ok()?, expires_at: expires })
+        let named = Named { user: claims.sub.parse().ok()?, session: claims.sid.parse().ok()?, expires_at: expires };
+        Some(Known { issued, named }).filter(|_| known)
     }
 }
 
@@ -167,4 +202,39 @@ fn install_provider() {
             tracing::error!("another JWT provider was installed; tokens cannot be signed");
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::entropy::SeededEntropy;
+    use crate::identity::testing::user;
+    use crate::store::testing::store;
+
+    fn key() -> Key {
+        crate::base::keys::MasterKey::new([3; 32]).derive(crate::base::keys::Purpose::Round)
+    }
+
+    #[test]
+    fn a_token_that_was_verified_before_ends_as_one_that_was_not() {
+        let (store, _) = store();
+        let who = user(&store, "ada", Role::Customer);
+        let (entropy, now) = (SeededEntropy::new(7), Timestamp::from_micros(1_795_341_600_000_000));
+        let (tokens, session): (_, SessionId) =
+            (Tokens::new(&key(), Uuid::from_u128(9)), (&entropy as &dyn Entropy).id(now));
+        let token = tokens.sign(&entropy, now, &who, session).unwrap();
+        let fresh = || Tokens::new(&key(), Uuid::from_u128(9));
+        let shift = [0_i64, 30, 899, 900, 901, -30, -61]
+            .map(|seconds| (seconds, Timestamp::from_micros(now.micros() + seconds * 1_000_000)));
+        assert!(tokens.verify(now, &token).is_some());
+        for (seconds, at) in shift {
+            let named = tokens.verify(at, &token);
+            assert_eq!(named, fresh().verify(at, &token), "{seconds} s later");
+            assert_eq!(named.is_some(), (-60..900).contains(&seconds), "{seconds} s later");
+        }
+        // One that differs in its last sign is another.
+        let (front, last) = token.split_at(token.len() - 1);
+        let bent = format!("{front}{}", if last == "A" { "E" } else { "A" });
+        assert_eq!(tokens.verify(now, &bent), None);
+    }
 }
