@@ -100,15 +100,25 @@ impl Service {
     pub fn play_bot(&self, tx: &mut Tx<'_>, now: Timestamp, game: GameId, answer: Answer) -> Result<Played, Error> {
         let session = tx.get::<Session>(&Key::of(game))?.ok_or(Error::NotFound)?;
         let play = Play { action: answer.action, client_id: None, expected_seq: Some(answer.seq) };
-        self.play_seat(tx, now, session, BOT, &play)
+        self.play_seat(tx, now, (session, None), BOT, &play)
     }
 }
 
-/// What the bot of a match is to be asked now; nothing where there is no bot or it is not on turn.
-///
-/// # Errors
-/// [`Error::Store`] where the match cannot be read.
-pub fn question(read: &(impl Read + ?Sized), game: GameId) -> Result<Option<Question>, Error> {
+impl Service {
+    /// What the bot of a match is to be asked now; nothing where there is no bot or it is not on turn.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where the match cannot be read.
+    pub fn question(&self, read: &(impl Read + ?Sized), game: GameId) -> Result<Option<Question>, Error> {
+        // Most matches are between people.
+        match self.present(read, game)? {
+            Some(present) if present.session.bot_level.is_none() => Ok(None),
+            _ => question(read, game),
+        }
+    }
+}
+
+fn question(read: &(impl Read + ?Sized), game: GameId) -> Result<Option<Question>, Error> {
     let Some(session) = read.get::<Session>(&Key::of(game))?.filter(|session| session.ended_at.is_none()) else {
         return Ok(None);
     };

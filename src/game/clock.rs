@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::base::id::{GameId, UserId};
 use crate::base::time::{Instant, Timestamp, WallTime};
 use crate::game::records::{Board, Session};
+use crate::game::service::Service;
 use crate::game::sessions;
 use crate::store::fault::Fault;
 use crate::store::key::Key;
@@ -215,12 +216,17 @@ impl Running {
     }
 }
 
-/// What the clocks need to know of a match; none once it is over.
-///
-/// # Errors
-/// [`Fault`] where it cannot be read.
-pub fn watched(read: &(impl Read + ?Sized), game: GameId) -> Result<Option<Watched>, Fault> {
-    Ok(read.get::<Session>(&Key::of(game))?.as_ref().and_then(of))
+impl Service {
+    /// What the clocks need to know of a match; none once it is over.
+    ///
+    /// # Errors
+    /// [`Fault`] where it cannot be read.
+    pub fn watched(&self, read: &(impl Read + ?Sized), game: GameId) -> Result<Option<Watched>, Fault> {
+        match self.present(read, game)? {
+            Some(present) => Ok(of(&present.session)),
+            None => Ok(read.get::<Session>(&Key::of(game))?.as_ref().and_then(of)),
+        }
+    }
 }
 
 /// All unfinished matches, page by page; for the start of the box.

@@ -80,7 +80,7 @@ impl Service {
         tx.put(&row)?;
         if row.ended_at.is_none() {
             let resign = Play { action: Action::Resign, client_id: None, expected_seq: None };
-            match self.play_seat(tx, now, row.clone(), seat, &resign) {
+            match self.play_seat(tx, now, (row.clone(), None), seat, &resign) {
                 Ok(_) | Err(Error::Refused(_) | Error::NotDealt) => {}
                 Err(other) => return Err(other),
             }

@@ -5,6 +5,7 @@
 use crate::base::id::GameId;
 use crate::game::error::Error;
 use crate::game::records::{Logged, Round, ServerSeed, Session, damaged};
+use crate::game::service::Service;
 use crate::game::sessions::{Shown, present_commitment, round_row, seated};
 use crate::identity::access::Caller;
 use crate::store::fault::Fault;
@@ -71,11 +72,42 @@ pub struct ProvenRound {
     pub actions: Vec<(Actor, Action)>,
 }
 
-/// At most `limit` frames after a number; all from the first deal where there is none.
-///
-/// # Errors
-/// [`Error::NotFound`] for one who has no part in the match.
-pub fn after(
+impl Service {
+    /// At most `limit` frames after a number; all from the first deal where there is none.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for one who has no part in the match.
+    pub fn frames(
+        &self,
+        read: &(impl Read + ?Sized),
+        caller: &Caller,
+        game: GameId,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Frames, Error> {
+        // Nearly everybody asks for what has just happened.
+        if let Some(present) = self.present(read, game)? {
+            let seat = present.session.seat_of(caller.id()).ok_or(Error::NotFound)?;
+            let last_seq = present.session.seq();
+            if limit > 0 && after.is_some_and(|after| after.checked_add(1) == Some(last_seq)) {
+                return Ok(Frames { items: vec![present.frame(seat)?], last_seq, over: false });
+            }
+        }
+        played_again(read, caller, game, after, limit)
+    }
+
+    /// The frame of one action.
+    ///
+    /// # Errors
+    /// As [`Service::frames`]; [`Error::NotFound`] where there is no such action.
+    pub fn frame(&self, read: &(impl Read + ?Sized), caller: &Caller, game: GameId, seq: u64) -> Result<Frame, Error> {
+        let frames = self.frames(read, caller, game, seq.checked_sub(1), 1)?;
+        frames.items.into_iter().next().ok_or(Error::NotFound)
+    }
+}
+
+/// [`Service::frames`] from the rows alone.
+pub(in crate::game) fn played_again(
     read: &(impl Read + ?Sized),
     caller: &Caller,
     game: GameId,
@@ -118,15 +150,6 @@ pub fn after(
         }
     }
     Ok(Frames { items, last_seq, over })
-}
-
-/// The frame of one action.
-///
-/// # Errors
-/// As [`after`]; [`Error::NotFound`] where there is no such action.
-pub fn one(read: &(impl Read + ?Sized), caller: &Caller, game: GameId, seq: u64) -> Result<Frame, Error> {
-    let frames = after(read, caller, game, seq.checked_sub(1), 1)?;
-    frames.items.into_iter().next().ok_or(Error::NotFound)
 }
 
 /// The proof of the caller's match.

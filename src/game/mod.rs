@@ -19,6 +19,7 @@ pub mod export;
 pub mod history;
 pub mod invites;
 pub mod play;
+mod present;
 mod rebuilt;
 pub mod reconnect;
 mod records;

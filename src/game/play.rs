@@ -1,11 +1,14 @@
 //! Playing: one action, applied by the rules and written as one row; exactly once however often it is sent.
 
+use std::sync::Arc;
+
 use crate::base::digest::sha256;
 use crate::base::id::GameId;
 use crate::base::notice::Notice;
 use crate::base::text::ClientId;
 use crate::base::time::Timestamp;
 use crate::game::error::Error;
+use crate::game::present::Present;
 use crate::game::records::{Board, Logged, Round, Session};
 use crate::game::rounds::Opening;
 use crate::game::scores;
@@ -18,6 +21,7 @@ use crate::store::read::{Read, ReadExt};
 use crate::store::tx::Tx;
 use crate::whot::action::{Action, Actor};
 use crate::whot::card::Seat;
+use crate::whot::matches::Match;
 use crate::whot::refusal::Refusal;
 use crate::whot::state::Phase;
 
@@ -54,8 +58,12 @@ impl Service {
         game: GameId,
         play: &Play,
     ) -> Result<Played, Error> {
-        let (session, seat) = seated(tx, caller.id(), game)?;
-        self.play_seat(tx, now, session, seat, play)
+        let known = self.present(tx, game)?;
+        let (session, seat) = match &known {
+            Some(known) => (known.session.clone(), known.session.seat_of(caller.id()).ok_or(Error::NotFound)?),
+            None => seated(tx, caller.id(), game)?,
+        };
+        self.play_seat(tx, now, (session, known), seat, play)
     }
 
     /// The same for a seat, which a bot's is too.
@@ -63,7 +71,7 @@ impl Service {
         &self,
         tx: &mut Tx<'_>,
         now: Timestamp,
-        session: Session,
+        (session, known): (Session, Option<Arc<Present>>),
         seat: Seat,
         play: &Play,
     ) -> Result<Played, Error> {
@@ -78,17 +86,19 @@ impl Service {
             return Err(Error::Stale { seq });
         }
         let logged = Logged { actor: Actor::Seat(seat).code(), code: 0, client };
-        let seq = act(self, tx, now, session, Actor::Seat(seat), &play.action, logged)?;
+        let known = known.as_deref().map(|known| &known.game);
+        let seq = act(self, tx, now, (session, known), Actor::Seat(seat), &play.action, logged)?;
         Ok(Played { seq, replayed: false })
     }
 }
 
-/// Applies an action and writes what follows from it; its number in the match.
+/// Applies an action and writes what follows from it; its number in the match. Beside the row stands the match of the rules,
+/// where it is known already.
 pub(in crate::game) fn act(
     service: &Service,
     tx: &mut Tx<'_>,
     now: Timestamp,
-    mut session: Session,
+    (mut session, known): (Session, Option<&Match>),
     actor: Actor,
     action: &Action,
     logged: Logged,
@@ -96,8 +106,8 @@ pub(in crate::game) fn act(
     if session.ended_at.is_some() {
         return Err(Refusal::MatchOver.into());
     }
-    let mut game = session.game()?;
-    game.apply(actor, action)?;
+    let mut game = known.map_or_else(|| session.game(), |known| Ok(known.clone()))?;
+    let events = game.apply(actor, action)?;
     let code = action.code().ok_or(Refusal::BadAction)?;
     session.log.push(Logged { code, ..logged });
     session.board = Board::Dealt(game.to_stored());
@@ -119,7 +129,9 @@ pub(in crate::game) fn act(
     }
     tx.put(&session)?;
     tx.notify(Notice::Game(session.id));
-    Ok(game.seq())
+    let seq = game.seq();
+    service.keep(tx, session, game, events)?;
+    Ok(seq)
 }
 
 /// The front of a digest is enough: a match has at most some thousands of actions.

@@ -148,7 +148,7 @@ impl Service {
     pub fn time_out(&self, tx: &mut Tx<'_>, now: Timestamp, game: GameId, seq: u64) -> Result<bool, Error> {
         let Some(session) = self.unmoved(tx, game, seq)? else { return Ok(false) };
         let logged = Logged { actor: Actor::Server.code(), code: 0, client: None };
-        match act(self, tx, now, session, Actor::Server, &Action::Timeout, logged) {
+        match act(self, tx, now, (session, None), Actor::Server, &Action::Timeout, logged) {
             Ok(_) => Ok(true),
             Err(Error::Refused(_)) => Ok(false),
             Err(error) => Err(error),

@@ -8,6 +8,7 @@ use crate::base::entropy::Entropy;
 use crate::base::id::GameId;
 use crate::base::keys::{MasterKey, Purpose};
 use crate::game::clock::Clocks;
+use crate::game::present::Presents;
 use crate::game::records::{Round, ServerSeed};
 use crate::store::fault::Fault;
 use crate::store::record::Record;
@@ -20,6 +21,7 @@ pub struct Service {
     round: Key,
     reconnect: Key,
     clocks: Mutex<Clocks>,
+    pub(in crate::game) presents: Presents,
 }
 
 /// A server seed that was just drawn: what is published of it, and what is kept.
@@ -36,6 +38,7 @@ impl Service {
             round: master.derive(Purpose::Round),
             reconnect: master.derive(Purpose::Reconnect),
             clocks: Mutex::default(),
+            presents: Presents::default(),
         }
     }
 

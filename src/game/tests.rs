@@ -5,5 +5,6 @@ mod fairness;
 mod hidden;
 mod invites;
 mod lifecycle;
+mod present;
 mod storm;
 mod table;

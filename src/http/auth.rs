@@ -17,6 +17,7 @@ use crate::identity::users;
 use crate::store::fault::Fault;
 use crate::store::locked;
 use crate::store::read::Read;
+use crate::store::snapshot::Snapshot;
 
 /// The header that another service of the owner's proves itself with.
 const S2S: HeaderName = HeaderName::from_static("x-s2s-token");
@@ -26,8 +27,11 @@ const S2S: HeaderName = HeaderName::from_static("x-s2s-token");
 /// # Errors
 /// 401 `unauthenticated`, 403 `account_suspended` and `https_required`.
 pub fn caller(app: &App, req: &Req) -> Result<Caller, Problem> {
-    let snapshot = app.store.read().map_err(fault)?;
-    let caller = app.identity.caller(&snapshot, app.clock.now(), req.bearer()).map_err(denied)?;
+    caller_in(app, req, &app.store.read().map_err(fault)?)
+}
+
+fn caller_in(app: &App, req: &Req, snapshot: &Snapshot) -> Result<Caller, Problem> {
+    let caller = app.identity.caller(snapshot, app.clock.now(), req.bearer()).map_err(denied)?;
     https::good_for(caller.user().role, req)?;
     req.authenticated(&caller.id());
     Ok(caller)
@@ -47,7 +51,15 @@ pub fn named(app: &App, req: &Req) -> Result<(Named, UserId), Problem> {
 /// # Errors
 /// As [`caller`], and 403 `password_change_required`.
 pub fn settled(app: &App, req: &Req) -> Result<Caller, Problem> {
-    let caller = caller(app, req)?;
+    settled_in(app, req, &app.store.read().map_err(fault)?)
+}
+
+/// [`settled`] in a snapshot that the request reads more from.
+///
+/// # Errors
+/// As [`settled`].
+pub fn settled_in(app: &App, req: &Req, snapshot: &Snapshot) -> Result<Caller, Problem> {
+    let caller = caller_in(app, req, snapshot)?;
     caller.settled().map_err(denied)?;
     Ok(caller)
 }

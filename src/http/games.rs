@@ -152,9 +152,9 @@ const REFUSALS: &[Code] = &[
 
 /// The caller, and the match of the path if the caller has part in it.
 fn seated(app: &App, req: &Req) -> Result<(Caller, GameId), Problem> {
-    let caller = auth::settled(app, req)?;
-    let game = req.param("game_id")?;
     let read = app.store.read().map_err(auth::fault)?;
+    let caller = auth::settled_in(app, req, &read)?;
+    let game = req.param("game_id")?;
     sessions::seat(&read, &caller, game).map_err(problem)?;
     Ok((caller, game))
 }
@@ -211,9 +211,10 @@ async fn one(app: Arc<App>, req: Req) -> Result<Response, Problem> {
 }
 
 async fn play(app: Arc<App>, req: Req) -> Result<Response, Problem> {
-    let (caller, id) = seated(&app, &req)?;
-    let play = play_of(&req.json::<Value>()?)?;
-    let key = once::key(&app, &req, caller.id())?;
+    let (caller, id) = (auth::settled(&app, &req)?, req.param("game_id")?);
+    let asked = || Ok::<_, Problem>((play_of(&req.json::<Value>()?)?, once::key(&app, &req, caller.id())?));
+    // Who has no part in the match learns that first; of a request in order the command itself finds it out.
+    let (play, key) = asked().or_else(|wrong| seated(&app, &req).and(Err(wrong)))?;
     let (game, who) = (Arc::clone(&app.game), caller.clone());
     let done = app.store.write(move |tx, now| {
         who.still(tx, now)?;
@@ -221,7 +222,7 @@ async fn play(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     });
     let done = done.await.map_err(problem)?;
     let read = app.store.read().map_err(auth::fault)?;
-    let frame = history::one(&read, &caller, id, done.reference.seq).map_err(problem)?;
+    let frame = app.game.frame(&read, &caller, id, done.reference.seq).map_err(problem)?;
     let answer = reply::ok(&Moved::of(&app, frame));
     Ok(once::answer(done.replayed, answer))
 }
@@ -264,7 +265,7 @@ async fn events(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let asked: After = req.query()?;
     let after = after_of(asked.after.as_deref())?;
     let read = app.store.read().map_err(auth::fault)?;
-    let frames = history::after(&read, &caller, id, after, MAX_EVENTS).map_err(problem)?;
+    let frames = app.game.frames(&read, &caller, id, after, MAX_EVENTS).map_err(problem)?;
     let items = frames.items.into_iter().map(Step::from).collect();
     Ok(reply::ok(&Events { items, last_seq: frames.last_seq }))
 }

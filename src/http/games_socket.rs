@@ -22,7 +22,7 @@ use crate::base::id::{GameId, UserId};
 use crate::base::notice::Notice;
 use crate::base::time::Timestamp;
 use crate::game::error::Error;
-use crate::game::history::{self, Frames};
+use crate::game::history::Frames;
 use crate::game::play::Play;
 use crate::game::sessions::{self, Shown};
 use crate::http::auth;
@@ -291,7 +291,7 @@ impl Table {
 
     fn frames(&self, after: Option<u64>, limit: usize) -> Result<Frames, Close> {
         let read = self.app.store.read().map_err(|fault| failed(&fault))?;
-        history::after(&read, &self.caller, self.game, after, limit).map_err(|error| failed(&error))
+        self.app.game.frames(&read, &self.caller, self.game, after, limit).map_err(|error| failed(&error))
     }
 
     fn shown(&self) -> Result<Shown, Close> {

@@ -38,7 +38,7 @@ impl Bots {
     async fn work(&mut self) -> Result<Next, Error> {
         self.take_in()?;
         let Some(game) = self.waiting.pop_front() else { return Ok(Next::Commit(EVERY)) };
-        let question = bots::question(&self.app.store.read()?, game)?;
+        let question = self.app.game.question(&self.app.store.read()?, game)?;
         let Some(question) = question else { return Ok(Next::Now) };
         let seed = u64::from_le_bytes(self.app.entropy.bytes());
         let Ok(Some(answer)) = tokio::task::spawn_blocking(move || question.answer(seed)).await else {

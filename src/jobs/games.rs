@@ -82,7 +82,7 @@ impl Games {
         }
         let read = self.app.store.read()?;
         for game in moved {
-            let watched = clock::watched(&read, game)?;
+            let watched = self.app.game.watched(&read, game)?;
             let mut clocks = self.app.game.clocks();
             match watched {
                 Some(watched) => clocks.watch(game, watched, now),

@@ -94,8 +94,15 @@ pub trait ReadExt: Read {
     /// # Errors
     /// [`Fault`] where it cannot be read.
     fn get<R: Record>(&self, key: &Key) -> Result<Option<R>, Fault> {
-        let stored = self.raw_get(Space::Rows, &row_key(R::TABLE, key.as_bytes()))?;
-        stored.map(|bytes| decode(key.as_bytes(), &bytes)).transpose()
+        self.stored::<R>(key)?.map(|bytes| decode(key.as_bytes(), &bytes)).transpose()
+    }
+
+    /// The bytes of the row at a key, for one who knows them and asks whether they are still the same.
+    ///
+    /// # Errors
+    /// [`Fault`] where they cannot be read.
+    fn stored<R: Record>(&self, key: &Key) -> Result<Option<Vec<u8>>, Fault> {
+        self.raw_get(Space::Rows, &row_key(R::TABLE, key.as_bytes()))
     }
 
     /// The row that a unique index has under `parts`.

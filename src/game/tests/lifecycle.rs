@@ -157,7 +157,7 @@ fn a_stranger_s_match_is_no_match() {
     let read = table.store.read().unwrap();
     assert!(matches!(crate::game::sessions::show(&read, &stranger, game), Err(Error::NotFound)));
     assert!(matches!(crate::game::history::proof(&read, &stranger, game), Err(Error::NotFound)));
-    assert!(matches!(crate::game::history::after(&read, &stranger, game, None, 9), Err(Error::NotFound)));
+    assert!(matches!(table.service.frames(&read, &stranger, game, None, 9), Err(Error::NotFound)));
     let token = table.run(move |service, tx, now| service.issue_token(tx, now, &stranger, game).map(drop));
     assert!(matches!(token, Err(Error::NotFound)));
 }

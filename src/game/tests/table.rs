@@ -129,7 +129,7 @@ impl Table {
     }
 
     pub(super) fn frames(&self, game: GameId, seat: Seat, after: Option<u64>) -> Frames {
-        history::after(&self.store.read().unwrap(), self.player(seat), game, after, 10_000).unwrap()
+        self.service.frames(&self.store.read().unwrap(), self.player(seat), game, after, 10_000).unwrap()
     }
 
     /// The proof in the form of the route.
