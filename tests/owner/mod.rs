@@ -5,6 +5,7 @@ mod broken;
 mod chosen;
 mod doctor;
 mod full;
+mod handbook;
 mod metrics;
 mod power;
 mod restoring;
