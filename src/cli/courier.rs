@@ -7,6 +7,8 @@ use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use replication::error::Error as Central;
+
 use crate::app::App;
 use crate::base::entropy::OsEntropy;
 use crate::base::recovery::{RecoveryKey, RecoveryPublic};
@@ -191,6 +193,9 @@ pub async fn perform(app: &Arc<App>, link: &Link, request: CourierRequest) -> Re
 
 fn failure(error: &CourierError) -> Failure {
     match error {
+        CourierError::Central(Central::NotAllowed { .. }) => {
+            Failure::failed(error, "The box has another login by now, or was shut out: export anew, or enrol it again.")
+        }
         CourierError::Central(central) => Failure::central(central),
         CourierError::NoRecipient => Failure::usage(error, error.advice()),
         other => Failure::failed(format!("{other}."), other.advice()),
