@@ -31,6 +31,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V0012__news", include_str!("../../schemas/postgres/0012_news.sql")),
     ("V0013__revocation", include_str!("../../schemas/postgres/0013_revocation.sql")),
     ("V0014__layouts", include_str!("../../schemas/postgres/0014_layouts.sql")),
+    ("V0015__side_by_side", include_str!("../../schemas/postgres/0015_side_by_side.sql")),
 ];
 
 /// Taken by whoever migrates, because refinery itself does not keep two migrators apart. Any number that nobody else uses.

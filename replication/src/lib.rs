@@ -56,7 +56,7 @@ pub mod upstream;
 mod work;
 
 /// The schema version of this program: the number of its last migration.
-pub const SCHEMA: i64 = 14;
+pub const SCHEMA: i64 = 15;
 
 /// From this schema on central keeps whole records, and compares them.
 pub const HAS_RECORDS: i64 = 10;
