@@ -6,6 +6,7 @@ mod chosen;
 mod doctor;
 mod full;
 mod handbook;
+mod memory;
 mod metrics;
 mod power;
 mod restoring;
