@@ -36,7 +36,10 @@ impl Fill {
     #[must_use]
     pub const fn free_percent(self) -> u64 {
         let free = self.bytes.saturating_sub(self.used);
-        if self.bytes == 0 { 0 } else { free.saturating_mul(100) / self.bytes }
+        match free.saturating_mul(100).checked_div(self.bytes) {
+            Some(percent) => percent,
+            None => 0,
+        }
     }
 }
 
