@@ -24,17 +24,20 @@ test.beforeAll(async () => {
 test.afterAll(() => world.box.end());
 
 /** Both players of a match, at the table. */
-async function seated(browser: Parameters<typeof Phone.open>[0], slow: boolean) {
+async function seated(browser: Parameters<typeof Phone.open>[0], hold: Promise<void> | null = null) {
   const phones = [await Phone.open(browser, world.box), await Phone.open(browser, world.box)] as const;
   await phones[0].has(world.chidi);
   await phones[1].has(world.tunde);
   const wires: CDPSession[] = [];
   for (const phone of phones) {
-    // The box's answers are held back for a while, so that what the tap itself does can be told from what they do.
-    if (slow) {
+    // Acknowledgements and events are held back until then, so that what the tap itself does can be told from what they do.
+    if (hold) {
       await phone.page.routeWebSocket(/\/ws\?/, socket => {
         const box = socket.connectToServer();
-        box.onMessage(frame => void setTimeout(() => socket.send(frame), 300));
+        box.onMessage(async frame => {
+          if (/"type":"(ack|events)"/.test(String(frame))) await hold;
+          socket.send(frame);
+        });
       });
     }
     await phone.page.goto(`/play/g/${world.game}`);
@@ -61,7 +64,11 @@ const mover = async (phones: readonly [Phone, Phone]) => {
 
 test('a tap changes what was tapped in its own frame, and nothing else', async ({ browser }) => {
   // Given a table whose box answers late.
-  const { phones } = await seated(browser, true);
+  let answer = () => {};
+  const hold = new Promise<void>(done => {
+    answer = done;
+  });
+  const { phones } = await seated(browser, hold);
   const { page } = phones[await mover(phones)];
   const { x, y, what } = await target(page);
   await page.evaluate(() => {
@@ -94,6 +101,7 @@ test('a tap changes what was tapped in its own frame, and nothing else', async (
   const touched = await page.evaluate(() => (window as unknown as { touched: string[] }).touched);
   expect(touched, what).toHaveLength(1);
   await expect(page.locator('.hand-card.sent, .market.sent')).toHaveCount(1);
+  answer();
   const styled = trace.traceEvents.filter(event => event.name === 'UpdateLayoutTree');
   const most = Math.max(...styled.map(event => event.args.elementCount ?? 0));
   console.log(`a tap touches ${touched.length} element and styles at most ${most} at once`);
@@ -102,7 +110,7 @@ test('a tap changes what was tapped in its own frame, and nothing else', async (
 });
 
 test('how long a tap takes until its answer is painted, told', async ({ browser }) => {
-  const { phones, wires } = await seated(browser, false);
+  const { phones, wires } = await seated(browser);
   for (const { page } of phones) {
     await page.evaluate(() => {
       const told: number[] = [];
