@@ -21,7 +21,6 @@ use crate::store::read::{Read, ReadExt};
 use crate::store::tx::Tx;
 use crate::whot::action::{Action, Actor};
 use crate::whot::card::Seat;
-use crate::whot::matches::Match;
 use crate::whot::refusal::Refusal;
 use crate::whot::state::Phase;
 
@@ -86,19 +85,18 @@ impl Service {
             return Err(Error::Stale { seq });
         }
         let logged = Logged { actor: Actor::Seat(seat).code(), code: 0, client };
-        let known = known.as_deref().map(|known| &known.game);
         let seq = act(self, tx, now, (session, known), Actor::Seat(seat), &play.action, logged)?;
         Ok(Played { seq, replayed: false })
     }
 }
 
-/// Applies an action and writes what follows from it; its number in the match. Beside the row stands the match of the rules,
-/// where it is known already.
+/// Applies an action and writes what follows from it; its number in the match. Beside the row stands what is
+/// kept of the match, where that is what the row has.
 pub(in crate::game) fn act(
     service: &Service,
     tx: &mut Tx<'_>,
     now: Timestamp,
-    (mut session, known): (Session, Option<&Match>),
+    (mut session, known): (Session, Option<Arc<Present>>),
     actor: Actor,
     action: &Action,
     logged: Logged,
@@ -106,7 +104,7 @@ pub(in crate::game) fn act(
     if session.ended_at.is_some() {
         return Err(Refusal::MatchOver.into());
     }
-    let mut game = known.map_or_else(|| session.game(), |known| Ok(known.clone()))?;
+    let mut game = known.as_ref().map_or_else(|| session.game(), |known| Ok(known.game.clone()))?;
     let events = game.apply(actor, action)?;
     let code = action.code().ok_or(Refusal::BadAction)?;
     session.log.push(Logged { code, ..logged });
@@ -130,7 +128,7 @@ pub(in crate::game) fn act(
     tx.put(&session)?;
     tx.notify(Notice::Game(session.id));
     let seq = game.seq();
-    service.keep(tx, session, game, events)?;
+    service.keep(tx, known.as_deref(), session, game, events)?;
     Ok(seq)
 }
 

@@ -79,10 +79,11 @@ impl Service {
         Ok(Some(present).filter(|present| stored.as_ref() == Some(&present.stored)))
     }
 
-    /// Keeps what an action made, after its row was written.
+    /// Keeps what an action made, after its row was written; `before` is what was kept and believed before it.
     pub(in crate::game) fn keep(
         &self,
         read: &(impl Read + ?Sized),
+        before: Option<&Present>,
         session: Session,
         game: Match,
         events: Vec<Event>,
@@ -93,11 +94,12 @@ impl Service {
             self.presents.forget(session.id);
             return Ok(());
         };
-        let known = self.presents.get(session.id).filter(|known| {
-            (known.game.round(), known.game.phase().is_live()) == (game.round(), true) && game.phase().is_live()
-        });
-        let commitment = match known {
-            Some(known) => known.commitment,
+        // A round keeps its commitment. One that was never committed is not asked: its round may have been opened anew since.
+        let same = |before: &&Present| {
+            before.game.round() == game.round() && before.game.phase().is_live() && game.phase().is_live()
+        };
+        let commitment = match before.filter(same) {
+            Some(before) => before.commitment,
             None => present_commitment(read, session.id, game.round(), game.phase())?,
         };
         self.presents.keep(Present { stored, session, game, events, commitment });

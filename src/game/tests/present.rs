@@ -16,7 +16,7 @@ fn both_ways(table: &Table, game: GameId, seat: Seat) -> bool {
     let read = table.store.read().unwrap();
     let served = table.service.frame(&read, table.player(seat), game, seq).unwrap();
     let again = played_again(&read, table.player(seat), game, seq.checked_sub(1), 1).unwrap();
-    assert_eq!(again.items, [served.clone()], "seq {seq}");
+    assert_eq!(again.items, std::slice::from_ref(&served), "seq {seq}");
     assert_eq!((again.last_seq, served.seq), (seq, seq));
     table.service.present(&read, game).unwrap().is_some()
 }
