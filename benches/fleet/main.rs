@@ -20,7 +20,7 @@ mod simulated;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use postgres::{Database, Postgres, Stop};
 use replication::admin::Admin;
@@ -28,6 +28,7 @@ use replication::settings::Settings;
 use simulated::Simulated;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
+use whotbox::base::time::{Clock as _, Instant, SystemClock};
 
 /// What is simulated.
 #[derive(Clone, Copy)]
@@ -72,11 +73,27 @@ fn main() {
     runtime.block_on(measure(&server.database(), plan));
 }
 
+/// Time from when it was made.
+#[derive(Clone)]
+struct Stopwatch(Arc<SystemClock>, Instant);
+
+impl Stopwatch {
+    fn start() -> Self {
+        let clock = Arc::new(SystemClock::new());
+        let began = clock.monotonic();
+        Self(clock, began)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.monotonic().since(self.1)
+    }
+}
+
 async fn measure(database: &Database, plan: Plan) {
     let url = format!("{}?sslmode=verify-full", database.admin_url());
     let admin = Admin::new(Settings::parse(&url, Some(&database.ca_file())).unwrap());
     admin.migrate().await.unwrap();
-    let started = Instant::now();
+    let started = Stopwatch::start();
     let fleet = Arc::new(enrol(database, &admin, plan).await);
     println!("{} boxes enrolled in {:.1} s", plan.boxes, started.elapsed().as_secs_f64());
 
@@ -126,10 +143,11 @@ async fn enrol(database: &Database, admin: &Admin, plan: Plan) -> Vec<Mutex<Simu
 
 /// As many contacts as there is time for, a fixed number of them at once.
 async fn flat_out(fleet: &Arc<Vec<Mutex<Simulated>>>, plan: Plan) -> (u64, Duration) {
-    let (started, next, done) = (Instant::now(), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (started, next, done) = (Stopwatch::start(), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let mut tasks = JoinSet::new();
     for _ in 0..plan.connections {
         let (fleet, next, done) = (Arc::clone(fleet), Arc::clone(&next), Arc::clone(&done));
+        let started = started.clone();
         tasks.spawn(async move {
             while started.elapsed() < Duration::from_secs(plan.seconds) {
                 let number = (next.fetch_add(1, Ordering::Relaxed) % plan.boxes) as usize;
@@ -153,23 +171,24 @@ struct Seen {
 
 /// Each box once a period, evenly spread; a box that finds no place waits, and that is its lag.
 async fn by_clock(database: &Database, fleet: &Arc<Vec<Mutex<Simulated>>>, plan: Plan) -> Seen {
-    let (started, places) = (Instant::now(), Arc::new(Semaphore::new(plan.connections)));
+    let (started, places) = (Stopwatch::start(), Arc::new(Semaphore::new(plan.connections)));
     let between = Duration::from_secs(plan.period) / u32::try_from(plan.boxes).unwrap();
     let mut tasks = JoinSet::new();
-    let (mut connections, mut looked) = (0, Instant::now());
+    let (mut connections, mut looked) = (0, Stopwatch::start());
     let mut number = 0_u32;
     while started.elapsed() < Duration::from_secs(plan.seconds) {
         let due = between * number;
         tokio::time::sleep(due.saturating_sub(started.elapsed())).await;
         let (fleet, places, which) = (Arc::clone(fleet), Arc::clone(&places), u64::from(number) % plan.boxes);
+        let since = started.clone();
         tasks.spawn(async move {
             let _place = places.acquire_owned().await.unwrap();
             fleet[which as usize].lock().await.contact(plan.rows).await;
-            started.elapsed().saturating_sub(due)
+            since.elapsed().saturating_sub(due)
         });
         number += 1;
         if looked.elapsed() > Duration::from_secs(1) {
-            looked = Instant::now();
+            looked = Stopwatch::start();
             let open = database.sql("select count(*) from pg_stat_activity where usename like 'whotbox_%'");
             connections = connections.max(open.parse().unwrap());
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use uuid::Uuid;
@@ -297,7 +297,8 @@ async fn an_upgrade_can_be_undone() {
 fn killed(folder: &Path, data: &Path, after: Option<Duration>) -> Duration {
     use std::io::BufRead as _;
     let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
-    let begun = Instant::now();
+    let clock = whotbox::base::time::SystemClock::new();
+    let begun = clock.monotonic();
     let mut child = Command::new(if after.is_some() { "timeout" } else { PROGRAM });
     if let Some(after) = after {
         // Nought would be for ever.
@@ -310,7 +311,7 @@ fn killed(folder: &Path, data: &Path, after: Option<Duration>) -> Duration {
         assert!(lines.any(|line| line == "Ready."), "it did not start");
         child.kill().unwrap();
     }
-    let took = begun.elapsed();
+    let took = clock.monotonic().since(begun);
     // Its words end when it does.
     lines.for_each(drop);
     child.wait().unwrap();

@@ -334,9 +334,11 @@ async fn whatever_is_cut_nothing_is_missing_doubled_or_out_of_order() {
 
 #[tokio::test]
 async fn a_central_that_does_not_look_where_a_batch_starts_is_caught() {
-    let mut caught = 0;
-    for seed in 0..5 {
-        caught += u32::from(!story(line(seed, 9, true)).await.problems().is_empty());
+    // Which batches meet which cut is the machine's to say as well as the seed's: some seed does it.
+    for seed in 0..100 {
+        if !story(line(seed, 9, true)).await.problems().is_empty() {
+            return;
+        }
     }
-    assert!(caught > 0);
+    panic!("nothing was missing, doubled or out of order in a hundred stories");
 }
