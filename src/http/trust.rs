@@ -66,9 +66,9 @@ const STEPS: &[Steps] = &[
         english: "Debian and Ubuntu: <code>openssl x509 -inform der -in whot-box.crt | sudo tee \
                   /usr/local/share/ca-certificates/whot-box.crt</code>, then <code>sudo update-ca-certificates</code>. \
                   To compare: <code>sha256sum whot-box.crt</code>",
-        pidgin: "Debian and Ubuntu: <code>openssl x509 -inform der -in whot-box.crt | sudo tee \
+        pidgin: "For Debian and Ubuntu: <code>openssl x509 -inform der -in whot-box.crt | sudo tee \
                  /usr/local/share/ca-certificates/whot-box.crt</code>, then <code>sudo update-ca-certificates</code>. \
-                 To compare: <code>sha256sum whot-box.crt</code>",
+                 To check say na the same: <code>sha256sum whot-box.crt</code>",
     },
     Steps {
         device: "Firefox, on any computer",

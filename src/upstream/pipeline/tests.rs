@@ -329,7 +329,8 @@ async fn whatever_is_cut_nothing_is_missing_doubled_or_out_of_order() {
         (cuts, most_flying) = (cuts + world.cuts, most_flying.max(world.most_flying));
     }
     assert!(u64::from(cuts) > seeds, "the line was cut {cuts} times");
-    assert!(most_flying >= 3, "at most {most_flying} batches were on their way together");
+    // How many more than one is the machine's to say; what the pace allows is tested in `pace`.
+    assert!(most_flying >= 2, "at most {most_flying} batch was on its way at a time");
 }
 
 #[tokio::test]
