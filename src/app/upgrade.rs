@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::app::{STORE_FILE, StartError};
+use crate::base::digest::hex;
 use crate::base::time::{Clock, Timestamp, WallTime};
 use crate::catalog;
 use crate::store::fault::Fault;
@@ -133,7 +134,7 @@ fn copy(data_dir: &Path, from: Option<String>, now: Timestamp) -> Result<(), Upg
     if digest(&unfinished.join(STORE_FILE))? != written {
         return Err(io::Error::other("the copy reads back differently: look after the disk").into());
     }
-    let sha256 = written.iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex(&written);
     let note = Note { from, to: env!("CARGO_PKG_VERSION").to_owned(), made_at: now, bytes, sha256 };
     let mut file = create(&unfinished.join(NOTE_FILE))?;
     file.write_all(&serde_json::to_vec_pretty(&note).map_err(io::Error::other)?)?;

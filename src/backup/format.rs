@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::backup::error::Error;
+use crate::base::digest::hex;
 use crate::base::sign::{Signer, is_signed_by};
 use crate::base::time::Timestamp;
 use crate::store::read::{Pair, Space};
@@ -343,12 +344,6 @@ fn frame(input: &mut impl Read, hash: &mut Sha256) -> Result<(u8, Vec<u8>), Erro
     }
     hash.update(&body);
     Ok((kind, body))
-}
-
-/// Bytes as text.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -11,8 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::backup::error::Error;
-use crate::backup::format::hex;
-use crate::base::digest::{Key, keyed, sha256};
+use crate::base::digest::{Key, hex, keyed, sha256};
 use crate::base::keys::{MasterKey, Purpose};
 use crate::base::recovery::{RecoveryKey, RecoveryPublic};
 use crate::base::sign::Signer;

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use crate::base::digest::hex;
 use crate::base::id::ConversationId;
 use crate::base::text::Reason;
 use crate::base::time::Timestamp;
@@ -83,7 +84,7 @@ impl Service {
             ("messages.json", document(&self.messages_of(&read, id)?)),
             ("audits.json", document(&audits_of(&read, id)?)),
         ];
-        let digest = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let digest = |bytes: &[u8]| hex(&Sha256::digest(bytes));
         let manifest: String = files.iter().map(|(name, bytes)| format!("{}  {name}\n", digest(bytes))).collect();
         let signature = self.signer.sign(manifest.as_bytes());
         files.push(("manifest.sha256", Zeroizing::new(manifest.into_bytes())));
@@ -176,7 +177,6 @@ fn audits_of(read: &impl Read, id: ConversationId) -> Result<Vec<Value>, Error> 
 /// A link of the audit chain as people and checkers read it: the same in every export.
 #[must_use]
 pub fn link(entry: &Entry) -> Value {
-    let hex = |bytes: &[u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     json!({
         "id": entry.id,
         "seq": entry.seq,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::base::digest::hex;
 use crate::base::recovery::RecoveryPublic;
 use crate::chat::audit;
 use crate::chat::error::Error;
@@ -185,8 +186,4 @@ fn export(app: &App) -> Result<Value, Failure> {
     let head = audit::head(&read).map_err(broken_store)?;
     let head = json!({"links": head.seq, "hash": hex(&head.hash)});
     Ok(json!({"box_id": app.box_id, "head": head, "evidence_key": app.chat.evidence_key(), "links": links}))
-}
-
-fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
+use crate::base::digest::hex;
 use crate::base::id::{AuditId, ConversationId, RawId, UserId};
 use crate::base::text::{Reason, Username};
 use crate::base::time::Timestamp;
@@ -112,7 +113,6 @@ struct Audit {
 
 impl From<Entry> for Audit {
     fn from(entry: Entry) -> Self {
-        let hex = |bytes: [u8; 32]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         Self {
             id: entry.id,
             seq: entry.seq,
@@ -123,8 +123,8 @@ impl From<Entry> for Audit {
             code: entry.code.name(),
             reason: entry.reason.into(),
             at: entry.at,
-            prev_hash: hex(entry.prev_hash),
-            hash: hex(entry.hash),
+            prev_hash: hex(&entry.prev_hash),
+            hash: hex(&entry.hash),
         }
     }
 }

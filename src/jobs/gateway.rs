@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use uuid::Uuid;
 
-use crate::base::digest::{Key, hmac_sha256};
+use crate::base::digest::{Key, hex, hmac_sha256};
 use crate::base::time::Timestamp;
 use crate::config::ConfigError;
 use crate::identity::codes::Post;
@@ -92,7 +92,6 @@ impl Gateway {
         let body = self.body(post);
         let timestamp = now.seconds().to_string();
         let mac = hmac_sha256(self.key.expose(), format!("{timestamp}.{body}").as_bytes());
-        let hex: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
         let path = self.address.path_and_query().map_or("/", |path| path.as_str());
         let authority = self.address.authority()?.as_str();
         let request = Request::builder()
@@ -103,7 +102,7 @@ impl Gateway {
             .header(CONTENT_TYPE, "application/json")
             .header(IDEMPOTENCY_KEY, post.id.to_string())
             .header(TIMESTAMP, &timestamp)
-            .header(SIGNATURE, format!("v1={hex}"));
+            .header(SIGNATURE, format!("v1={}", hex(&mac)));
         request.body(Full::new(Bytes::from(body))).ok()
     }
 

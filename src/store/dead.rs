@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use replication::row::{Batch, Lane, Refusal, Table, Type, Value};
 
-use crate::base::digest::sha256;
+use crate::base::digest::{hex, sha256};
 use crate::base::time::Timestamp;
 use crate::store::change::lane_number;
 use crate::store::columns::{column, number, text, time};
@@ -85,7 +85,7 @@ impl Record for DeadLetter {
         if said.len() <= MAX_SAID {
             return Some(said);
         }
-        Some(sha256(&[key]).iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(hex(&sha256(&[key])))
     }
 
     fn upstream_key(id: &str) -> Option<Vec<u8>> {
