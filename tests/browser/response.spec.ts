@@ -57,6 +57,17 @@ function target(page: Page): Promise<{ x: number; y: number; what: string }> {
   });
 }
 
+/** Two frames are painted. */
+const frames = (page: Page) =>
+  page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)))));
+
+/** A finger that comes, is seen to have come, and goes: it stays for two frames, which is shorter than any person's. */
+async function finger(page: Page, wire: CDPSession, x: number, y: number): Promise<void> {
+  await wire.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints: [{ x, y }] });
+  await frames(page);
+  await wire.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+}
+
 const mover = async (phones: readonly [Phone, Phone]) => {
   await expect.poll(async () => (await phones[0].acts()) || (await phones[1].acts())).toBe(true);
   return (await phones[0].acts()) ? 0 : 1;
@@ -83,7 +94,7 @@ test('a tap changes what was tapped in its own frame, and nothing else', async (
         seen.add(node);
       }
     }).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
-    addEventListener('click', () => {
+    addEventListener('touchend', () => {
       requestAnimationFrame(() => {
         // After the frame that follows the tap.
         setTimeout(() => Object.assign(window, { touched: [...told] }));
@@ -121,23 +132,25 @@ test('how long a tap takes until its answer is painted, told', async ({ browser 
       new PerformanceObserver(list => told.push(...entries(list).map(entry => entry.duration))).observe(watch);
     });
   }
-  for (const wire of wires) await wire.send('Emulation.setCPUThrottlingRate', { rate: SLOWDOWN });
   const all: number[] = [];
   for (let taps = 0; taps < TAPS; taps += 1) {
-    const phone = phones[await mover(phones)];
-    const { page } = phone;
+    const at = await mover(phones);
+    const { page } = phones[at];
     await page.evaluate(() => (window as unknown as { told: number[] }).told.splice(0));
-    const before = await phone.seq();
+    const before = await phones[at].seq();
     const { x, y } = await target(page);
-    await page.touchscreen.tap(x, y);
-    await page.evaluate(() => new Promise(done => requestAnimationFrame(() => setTimeout(done))));
+    // One phone is slow at a time: slowing down is done by work, and two slow phones leave nothing of two cores.
+    await wires[at].send('Emulation.setCPUThrottlingRate', { rate: SLOWDOWN });
+    await finger(page, wires[at], x, y);
+    await frames(page);
+    await wires[at].send('Emulation.setCPUThrottlingRate', { rate: 1 });
     const shape = page.locator('.shape-choice').first();
     if (await shape.isVisible()) await shape.click();
-    await expect.poll(() => phone.seq()).toBeGreaterThan(before);
+    await expect.poll(() => phones[at].seq()).toBeGreaterThan(before);
     const told = await page.evaluate(() => (window as unknown as { told: number[] }).told);
     // Below the 16 ms that the browser tells, there is nothing to tell.
     all.push(Math.max(16, ...told));
-    if (await phone.over()) break;
+    if (await phones[at].over()) break;
   }
   all.sort((a, b) => a - b);
   console.log(`a tap at ${SLOWDOWN}x slowdown: median ${all[all.length >> 1]} ms of ${all.length}, ${all.join(' ')}`);

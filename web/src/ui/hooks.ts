@@ -96,3 +96,15 @@ export function useTick(now: () => number, every: number, on: boolean): number {
   }, [every, on]);
   return now();
 }
+
+/** The ms that are left until `until` by `now`, told again whenever another whole second has gone. */
+export function useLeft(now: () => number, until: number | null): number {
+  const [beats, beat] = useState(0);
+  const left = until === null ? 0 : Math.max(0, until - now());
+  useEffect(() => {
+    if (left === 0) return;
+    const timer = setTimeout(() => beat(count => count + 1), left % 1000 || 1000);
+    return () => clearTimeout(timer);
+  }, [until, beats]);
+  return left;
+}

@@ -41,6 +41,15 @@ describe('the dictionaries', () => {
     }
   });
 
+  it('say why central has not got everything, for each name that the box gives', () => {
+    const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
+    const named = (path: string) =>
+      [...(/pub fn name\(&self\)[\s\S]*?\n {4}\}/.exec(read(path))?.[0] ?? '').matchAll(/=> "(\w+)"/g)].map(it => it[1]);
+    const names = [...named('replication/src/error.rs'), ...named('replication/src/fence.rs')];
+    expect(names.length).toBeGreaterThan(15);
+    for (const name of names) expect(Object.keys(ownerEn)).toEqual(expect.arrayContaining([`why.${name}`, `mend.${name}`]));
+  });
+
   it('have no key that nothing uses', () => {
     const text = sources(new URL('..', import.meta.url).pathname)
       .filter(path => !path.includes('/words/'))

@@ -7,9 +7,8 @@ import { t } from '../../base/i18n';
 import { look } from '../../base/look';
 import { card, cardName, ruleWord } from '../../cards/deck';
 import { Face } from '../../cards/face';
+import { SLOP, useTap } from '../../ui/tap';
 
-/** A drag shorter than this is a tap, in px. */
-const TAP = 12;
 /** A card dragged up this far lands on the table, in px. */
 const LIFT = 70;
 
@@ -76,6 +75,7 @@ function HandCard({ id, can, sending, inert, rule, onPlay }: CardProps) {
   const dragged = useRef(false);
   const [by, move] = useState<{ x: number; y: number } | null>(null);
   const name = cardName(id);
+  const tap = useTap(can && !inert, () => onPlay(id));
   const stop = (event: PointerEvent) => {
     const from = start.current;
     start.current = null;
@@ -92,7 +92,9 @@ function HandCard({ id, can, sending, inert, rule, onPlay }: CardProps) {
       onClick={() => {
         if (!dragged.current) onPlay(id);
       }}
+      onTouchEnd={tap.onTouchEnd}
       onPointerDown={event => {
+        tap.onPointerDown(event);
         dragged.current = false;
         if (can && !inert) start.current = { x: event.clientX, y: event.clientY };
       }}
@@ -100,13 +102,15 @@ function HandCard({ id, can, sending, inert, rule, onPlay }: CardProps) {
         const from = start.current;
         if (!from) return;
         const [x, y] = [event.clientX - from.x, event.clientY - from.y];
-        if (!dragged.current && Math.hypot(x, y) < TAP) return;
+        if (!dragged.current && Math.hypot(x, y) < SLOP) return;
         if (!dragged.current) event.currentTarget.setPointerCapture(event.pointerId);
         dragged.current = true;
+        tap.onPointerCancel();
         move({ x, y });
       }}
       onPointerUp={stop}
       onPointerCancel={() => {
+        tap.onPointerCancel();
         start.current = null;
         move(null);
       }}

@@ -3,7 +3,7 @@
 import type { Game } from '../../base/contract';
 import { boxNow } from '../../base/fetch';
 import { t } from '../../base/i18n';
-import { useTick } from '../../ui/hooks';
+import { useLeft } from '../../ui/hooks';
 import { isBot, otherName } from '../games';
 import { cardCount, countdown, other } from './said';
 
@@ -42,9 +42,8 @@ export function Rail({ game, presence }: { game: Game; presence: Presence }) {
 export function Away({ game, presence }: { game: Game; presence: Presence }) {
   const away = presence?.online === false && !isBot(game);
   const waits = away && game.turn !== game.seat && game.turn_deadline !== null;
-  const now = useTick(boxNow, 500, waits);
+  const left = useLeft(boxNow, waits && game.turn_deadline ? Date.parse(game.turn_deadline) : null);
   if (!away) return null;
   const name = otherName(game);
-  const left = game.turn_deadline ? Date.parse(game.turn_deadline) - now : 0;
   return <p class="away">{waits && left > 0 ? t('away', { name, t: countdown(left) }) : t('away.free', { name })}</p>;
 }

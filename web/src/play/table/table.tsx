@@ -9,8 +9,9 @@ import { look } from '../../base/look';
 import { sound } from '../../base/sound';
 import { card, cardName, ruleWord } from '../../cards/deck';
 import { Back, Face, ShapeIcon } from '../../cards/face';
-import { useTick, useTitle } from '../../ui/hooks';
+import { useLeft, useTitle } from '../../ui/hooks';
 import { Announce, Button, Heading } from '../../ui/parts';
+import { useTap } from '../../ui/tap';
 import { otherName } from '../games';
 import { Hand } from './hand';
 import { Match, type News } from './match';
@@ -178,6 +179,7 @@ interface PilesProps {
 }
 
 function Piles({ game, sending, onDraw, draws, only }: PilesProps) {
+  const tap = useTap(draws, onDraw);
   const going = useComputed(() => sending.value?.action.type === 'draw');
   const top = topCard(game);
   const left = t('market.left', { n: game.market_cards });
@@ -203,6 +205,7 @@ function Piles({ game, sending, onDraw, draws, only }: PilesProps) {
           type="button"
           class={`pile market${draws && only ? ' open' : ''}${going.value ? ' sent' : ''}`}
           onClick={onDraw}
+          {...tap}
           aria-label={label}
           aria-disabled={!draws}
           aria-keyshortcuts="m"
@@ -224,15 +227,24 @@ function topLabel(game: Game): string {
 
 /** How much of the turn is left. The box's clock decides; this only shows it. */
 function Clock({ game }: { game: Game }) {
-  const running = game.turn_deadline !== null;
-  const now = useTick(boxNow, 250, running);
+  const left = useLeft(boxNow, game.turn_deadline === null ? null : Date.parse(game.turn_deadline));
   if (!game.turn_deadline) return <div class="clock" />;
-  const left = Math.max(0, Date.parse(game.turn_deadline) - now);
+  const total = game.options.turn_seconds;
   const s = Math.ceil(left / 1000);
   const hurry = s <= HURRY_S && game.turn === game.seat;
   return (
     <div class={`clock${hurry ? ' hurry' : ''}`}>
-      <progress max={game.options.turn_seconds * 1000} value={left} aria-label={t('clock', { n: s })} />
+      <div
+        class="bar"
+        role="progressbar"
+        aria-label={t('clock', { n: s })}
+        aria-valuemin={0}
+        aria-valuemax={total}
+        aria-valuenow={s}
+      >
+        {/* It moves towards where it will be in a second: the browser draws that by itself, without the table's help. */}
+        <span key={game.turn_deadline} style={{ transform: `scaleX(${Math.max(0, s - 1) / total})` }} />
+      </div>
       <span aria-hidden="true">{s}</span>
       {hurry && s === HURRY_S && <Announce text={t('clock', { n: s })} />}
     </div>
