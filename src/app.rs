@@ -6,7 +6,7 @@ pub mod upgrade;
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +15,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::base::digest::{Key, keyed, same};
+use crate::base::durable;
 use crate::base::entropy::Entropy;
 use crate::base::keys::{MasterKey, Purpose};
 use crate::base::time::{Clock, Timestamp};
@@ -145,6 +146,8 @@ impl App {
             checkpoints_beside: true,
             listener: hub.listener(),
         })?;
+        // A process that was killed may have named a file and not synced the folder; what follows builds on those names.
+        durable::sync_folder(&config.data_dir).map_err(Fault::from)?;
         let box_id = identify(&store, &secrets.master, &*entropy, &*clock)?;
         upgrade::bring_up(&store, &config.data_dir, in_a_file, &*clock)?;
         let config = longer(config, &store)?;
@@ -252,9 +255,9 @@ fn longer(config: Config, store: &Store) -> Result<Config, Fault> {
 /// Makes the data folder, readable by its owner alone.
 fn make_folder(path: &Path) -> Result<(), StartError> {
     let fail = |reason: String| StartError::Folder { path: path.display().to_string(), reason };
-    match fs::DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+    match durable::make_folder(path) {
+        Ok(true) => Ok(()),
+        Ok(false) => {
             let mode = fs::metadata(path).map_err(|error| fail(error.to_string()))?.permissions().mode();
             if mode & 0o007 != 0 {
                 return Err(fail("everyone on this machine can look into it: run chmod 700 on it".into()));

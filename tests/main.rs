@@ -13,6 +13,7 @@ mod http;
 mod identity;
 mod moving;
 mod owner;
+mod power;
 mod readme;
 mod replication;
 mod store;

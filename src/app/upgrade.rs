@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::app::{STORE_FILE, StartError};
 use crate::base::digest::hex;
+use crate::base::durable;
 use crate::base::time::{Clock, Timestamp, WallTime};
 use crate::catalog;
 use crate::store::fault::Fault;
@@ -139,12 +140,12 @@ fn copy(data_dir: &Path, from: Option<String>, now: Timestamp) -> Result<(), Upg
     let mut file = create(&unfinished.join(NOTE_FILE))?;
     file.write_all(&serde_json::to_vec_pretty(&note).map_err(io::Error::other)?)?;
     file.sync_all()?;
-    File::open(&unfinished)?.sync_all()?;
+    durable::sync_folder(&unfinished)?;
     let place = data_dir.join(COPY_FOLDER);
     // Of an upgrade before this one, which ended well.
     remove(&place)?;
     fs::rename(&unfinished, &place)?;
-    Ok(File::open(data_dir)?.sync_all()?)
+    Ok(durable::sync_folder(data_dir)?)
 }
 
 /// What is known of the copy in a data folder.

@@ -1,6 +1,6 @@
 //! Making a backup while the box runs: one snapshot, one file, proved before it gets its name.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -17,6 +17,7 @@ use crate::backup::folder::{self, UNFINISHED};
 use crate::backup::format::{End, Facts, Head, Writer};
 use crate::backup::keys;
 use crate::base::digest::hex;
+use crate::base::durable;
 use crate::base::recovery::{self, RecoveryKey, RecoveryPublic};
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
@@ -136,7 +137,7 @@ impl Job {
         let fault = check::drill(unfinished, &self.own, &self.app, Some(&signer)).err().map(|error| error.to_string());
         if fault.is_none() {
             fs::rename(unfinished, folder.join(file))?;
-            File::open(folder)?.sync_all()?;
+            durable::sync_folder(folder)?;
         }
         let checked_at = Some(self.app.clock.now());
         let (made_at, rows) = (self.made_at, end.total());

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::{BufReader, ErrorKind};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -13,6 +12,7 @@ use crate::app::App;
 use crate::backup::error::Error;
 use crate::backup::format::Reader;
 use crate::backup::keys;
+use crate::base::durable;
 use crate::base::recovery;
 use crate::base::time::Timestamp;
 use crate::store::backups;
@@ -62,10 +62,7 @@ pub fn path(app: &App) -> PathBuf {
 /// # Errors
 /// [`Error::Busy`] while somebody else holds it, [`Error::Io`].
 pub fn hold(folder: &Path) -> Result<Alone, Error> {
-    match fs::DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
-        _ => {}
-    }
+    durable::make_folder(folder)?;
     let lock = File::open(folder)?;
     match lock.try_lock() {
         Ok(()) => Ok(Alone { _lock: lock }),

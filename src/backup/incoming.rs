@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +18,7 @@ use crate::backup::error::Error;
 use crate::backup::keys::{self, put};
 use crate::backup::restore::{Done, Order, made_here, restore};
 use crate::backup::{check, folder};
+use crate::base::durable;
 use crate::base::entropy::Entropy;
 use crate::base::recovery::RecoveryKey;
 use crate::base::time::Clock;
@@ -86,10 +87,8 @@ fn place(app: &App) -> PathBuf {
 
 fn make_place(app: &App) -> Result<PathBuf, Error> {
     let place = place(app);
-    match fs::DirBuilder::new().mode(0o700).create(&place) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error.into()),
-        _ => Ok(place),
-    }
+    durable::make_folder(&place)?;
+    Ok(place)
 }
 
 /// How much of a file has been sent here.
@@ -211,7 +210,7 @@ pub fn move_in(data_dir: &Path) -> io::Result<bool> {
             _ => {}
         }
     }
-    fs::File::open(data_dir)?.sync_all()?;
+    durable::sync_folder(data_dir)?;
     fs::remove_file(place.join(READY))?;
     fs::remove_dir_all(place)?;
     Ok(true)

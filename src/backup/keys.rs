@@ -3,8 +3,7 @@
 //! The recovery key itself never touches the disk of the box: it is on the sheet alone.
 
 use std::fs;
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -12,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::backup::error::Error;
 use crate::base::digest::{Key, hex, keyed, sha256};
+use crate::base::durable;
 use crate::base::keys::{MasterKey, Purpose};
 use crate::base::recovery::{RecoveryKey, RecoveryPublic};
 use crate::base::sign::Signer;
@@ -118,10 +118,5 @@ fn read(path: &Path) -> Result<Option<String>, Error> {
 /// # Errors
 /// What the disk says.
 pub fn put(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let (path, beside) = (folder.join(name), folder.join(format!("{name}.new")));
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, &path)?;
-    fs::File::open(folder)?.sync_all()
+    durable::replace(&folder.join(name), bytes)
 }

@@ -21,6 +21,7 @@ use crate::backup::error::Error;
 use crate::backup::format::Head;
 use crate::backup::keys::{self, put};
 use crate::base::digest::{hex, keyed};
+use crate::base::durable;
 use crate::base::entropy::Entropy;
 use crate::base::keys::{MasterKey, Purpose};
 use crate::base::recovery::RecoveryKey;
@@ -93,7 +94,7 @@ pub fn restore(order: &Order<'_>, clock: &Arc<dyn Clock>, entropy: &Arc<dyn Entr
     let (store, head, end) = check::fill(reader, target)?;
     store.close();
     fs::remove_file(order.data_dir.join(RESTORING_FILE))?;
-    fs::File::open(order.data_dir)?.sync_all()?;
+    durable::sync_folder(order.data_dir)?;
     Ok(Done { backup: Checked::of(&head, &end), enrolled: head.logging })
 }
 
@@ -122,11 +123,8 @@ fn is_empty(folder: &Path) -> Result<(), Error> {
 
 /// Makes the folder and its marker; what a cut restore left is removed.
 fn prepare(folder: &Path) -> Result<(), Error> {
-    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-    match fs::DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
-        _ => {}
-    }
+    use std::os::unix::fs::PermissionsExt as _;
+    durable::make_folder(folder)?;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     put(folder, RESTORING_FILE, b"A restore is under way here, or was cut off. Run it again.\n")?;
     let left: Vec<PathBuf> =

@@ -12,6 +12,7 @@ use crate::app::STORE_FILE;
 use crate::app::upgrade::{COPY_FOLDER, Note, note};
 use crate::backup::error::Error;
 use crate::base::digest::{keyed, same};
+use crate::base::durable;
 use crate::base::entropy::Entropy;
 use crate::base::keys::{MasterKey, Purpose};
 use crate::base::time::Clock;
@@ -56,7 +57,7 @@ pub fn undo(
     remove(&kept)?;
     fs::hard_link(&present, &kept)?;
     fs::rename(&ready, &present)?;
-    File::open(data_dir)?.sync_all()?;
+    durable::sync_folder(data_dir)?;
     Ok(note)
 }
 

@@ -4,8 +4,8 @@
 //! services' variables are taken over once, into those files. A value never reaches an error or a log.
 
 use std::fs;
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::base::digest::{Key, hmac_sha256, same};
+use crate::base::durable;
 use crate::base::entropy::Entropy;
 use crate::base::keys::{MasterKey, Purpose};
 use crate::base::secret::Secret;
@@ -283,17 +284,9 @@ fn read_key(path: &Path, closed: u32) -> Result<Option<(String, Key)>, ConfigErr
 }
 
 fn write_key(path: &Path, origin: &str, key: &Key) -> Result<(), ConfigError> {
-    let write = || -> std::io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        let line = Secret::new(format!("{origin} {}\n", STANDARD.encode(key.expose())));
-        file.write_all(line.expose().as_bytes())?;
-        file.sync_all()?;
-        if let Some(folder) = path.parent() {
-            fs::File::open(folder)?.sync_all()?;
-        }
-        Ok(())
-    };
-    write().map_err(|error| fail(path.display().to_string(), format!("It cannot be written: {error}.")))
+    let line = Secret::new(format!("{origin} {}\n", STANDARD.encode(key.expose())));
+    let written = durable::create(path, line.expose().as_bytes());
+    written.map_err(|error| fail(path.display().to_string(), format!("It cannot be written: {error}.")))
 }
 
 #[cfg(test)]

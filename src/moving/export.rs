@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::app::App;
 use crate::base::digest::Key;
+use crate::base::durable;
 use crate::base::fernet;
 use crate::base::id::UserId;
 use crate::base::text::Reason;
@@ -98,16 +99,10 @@ pub fn export(
 }
 
 fn make_folder(folder: &Path) -> Result<(), ExportError> {
-    use std::os::unix::fs::DirBuilderExt as _;
     let failed = |source| ExportError::File { path: folder.to_owned(), source };
-    match std::fs::DirBuilder::new().mode(0o700).create(folder) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            let mut inside = std::fs::read_dir(folder).map_err(failed)?;
-            if inside.next().is_some() { Err(ExportError::NotEmpty(folder.to_owned())) } else { Ok(()) }
-        }
-        Err(error) => Err(failed(error)),
-    }
+    let is_new = durable::make_folder(folder).map_err(failed)?;
+    let is_empty = is_new || std::fs::read_dir(folder).map_err(failed)?.next().is_none();
+    if is_empty { Ok(()) } else { Err(ExportError::NotEmpty(folder.to_owned())) }
 }
 
 fn write_table(

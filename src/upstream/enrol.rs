@@ -1,8 +1,7 @@
 //! The login that enrolment leaves in the data folder, and the box's side of enrolling.
 
 use std::fs;
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -15,6 +14,7 @@ use replication::row::Lane;
 use replication::settings::Settings;
 
 use crate::app::App;
+use crate::base::durable;
 use crate::base::entropy::Entropy;
 use crate::base::secret::Secret;
 use crate::base::time::Timestamp;
@@ -98,15 +98,7 @@ fn keep_as(data_dir: &Path, name: &str, url: &str, ca: Option<&Path>) -> Result<
 /// Written beside, synced and renamed.
 fn keep_file(data_dir: &Path, name: &str, text: &str) -> Result<(), ConfigError> {
     let path = data_dir.join(name);
-    let beside = data_dir.join(format!("{name}.new"));
-    let write = || -> std::io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, &path)?;
-        fs::File::open(data_dir)?.sync_all()
-    };
-    write().map_err(|error| fail(&path, error.to_string()))
+    durable::replace(&path, text.as_bytes()).map_err(|error| fail(&path, error.to_string()))
 }
 
 /// Puts a login whose change was cut off in the other's place, where central no longer takes this one. Says whether there was one.
@@ -123,7 +115,7 @@ pub fn swap(data_dir: &Path) -> Result<bool, ConfigError> {
         fs::rename(&login, &aside)?;
         fs::rename(&next, &login)?;
         fs::rename(&aside, &next)?;
-        fs::File::open(data_dir)?.sync_all()
+        durable::sync_folder(data_dir)
     };
     swap().map(|()| true).map_err(|error| fail(&login, error.to_string()))
 }

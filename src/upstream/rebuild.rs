@@ -30,6 +30,7 @@ use crate::backup::check;
 use crate::backup::create::SealedKeys;
 use crate::backup::keys::put;
 use crate::base::digest::keyed;
+use crate::base::durable;
 use crate::base::entropy::Entropy;
 use crate::base::keys::{MasterKey, Purpose};
 use crate::base::recovery::RecoveryKey;
@@ -227,7 +228,7 @@ pub async fn rebuild(
     store.close();
     let done = done?;
     fs::remove_file(order.data_dir.join(RESTORING_FILE))?;
-    fs::File::open(order.data_dir)?.sync_all()?;
+    durable::sync_folder(order.data_dir)?;
     Ok(done)
 }
 
@@ -321,11 +322,8 @@ async fn look(order: &Order<'_>, reader: &Reader, known: KnownBox, goes_on: bool
 
 /// Makes the folder and its marker, so that what is in it is no box until all is.
 fn prepare(folder: &Path, marker: &Marker) -> Result<(), RebuildError> {
-    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-    match fs::DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
-        _ => {}
-    }
+    use std::os::unix::fs::PermissionsExt as _;
+    durable::make_folder(folder)?;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     let text = serde_json::to_vec(marker).map_err(std::io::Error::other)?;
     Ok(put(folder, RESTORING_FILE, &text)?)

@@ -27,12 +27,21 @@ pub(crate) struct Whotbox {
 impl Whotbox {
     /// Starts `whotbox` in a folder on a free port of loopback; its log goes to `log` in the folder.
     pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
-        Self::spawn(folder, arguments.iter().map(|text| (*text).to_owned()).collect())
+        Self::try_start(&[], folder, arguments).unwrap_or_else(|log| panic!("the box did not start: {log}"))
     }
 
-    fn spawn(folder: &Path, arguments: Vec<String>) -> Self {
+    /// The same, under another program that leaves signals and pipes to the box; the log where it does not start.
+    pub(crate) fn try_start(under: &[String], folder: &Path, arguments: &[&str]) -> Result<Self, String> {
+        Self::spawn(under, folder, arguments.iter().map(|text| (*text).to_owned()).collect())
+    }
+
+    fn spawn(under: &[String], folder: &Path, arguments: Vec<String>) -> Result<Self, String> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
-        let mut child = Command::new(PROGRAM)
+        let mut command = Command::new(under.first().map_or(PROGRAM, String::as_str));
+        if let Some((_, rest)) = under.split_first() {
+            command.args(rest).arg(PROGRAM);
+        }
+        let mut child = command
             .args(["--listen", "127.0.0.1:0"])
             // What a test says about the log comes first.
             .args(if arguments.iter().any(|a| a == "--log-level") { &[][..] } else { &["--log-level", "debug"] })
@@ -49,13 +58,14 @@ impl Whotbox {
             line.split_whitespace().last().map(str::to_owned)
         };
         let Some(address) = value("Listening on").and_then(|text| text.parse::<SocketAddr>().ok()) else {
-            let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
-            panic!("the box did not start: {log}");
+            drop(child.kill());
+            drop(child.wait());
+            return Err(std::fs::read_to_string(folder.join("log")).unwrap_or_default());
         };
         let password = value("Password");
         // Whatever it says later must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, http: Http::new(address), password, folder: folder.to_owned(), arguments }
+        Ok(Self { child, http: Http::new(address), password, folder: folder.to_owned(), arguments })
     }
 
     /// Kills it as the power would, without a word, and starts it again on the same data.
@@ -63,7 +73,7 @@ impl Whotbox {
         self.kill();
         let (folder, arguments) = (self.folder.clone(), self.arguments.clone());
         drop(self);
-        Self::spawn(&folder, arguments)
+        Self::spawn(&[], &folder, arguments).unwrap_or_else(|log| panic!("the box did not start again: {log}"))
     }
 
     /// Kills it as the power would.

@@ -10,9 +10,8 @@
 //! Replacing: write a new file, fsync it, rename it over the old one, fsync the folder. Whoever reads after a
 //! power cut finds the old file or the new one, whole. Must not know which keys are needed.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use uuid::Uuid;
@@ -20,6 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::base::aead;
 use crate::base::digest::{Key, hmac_sha256, keyed, same};
+use crate::base::durable;
 use crate::base::entropy::Entropy;
 use crate::base::keys::{MasterKey, Purpose};
 use crate::base::secret::Secret;
@@ -240,13 +240,5 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, KeyFileError> {
 /// # Errors
 /// [`KeyFileError::Io`]; the file is then the old one, or the new one.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
-    let temporary = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    drop(file);
-    std::fs::rename(&temporary, path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()?;
-    Ok(())
+    Ok(durable::replace(path, bytes)?)
 }

@@ -7,10 +7,9 @@
 //! The authority's key lies on a box in a shop. So it can sign for local names and private addresses alone: what is stolen
 //! with the box opens no other site to whoever trusts it. Must not know who listens.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
+use std::fs;
+use std::io::ErrorKind;
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use rcgen::{
 use rustls_pki_types::CertificateDer;
 
 use crate::base::certificate::{Facts, fingerprint, first};
+use crate::base::durable;
 use crate::base::time::{Timestamp, WallTime};
 use crate::http::tls::{TlsError, read_pair};
 
@@ -225,14 +225,7 @@ fn day(time: Timestamp) -> (i32, u8, u8) {
 fn write_private(folder: &Path, name: &str, text: &str) -> Result<(), TlsError> {
     let path = folder.join(name);
     let failed = |source| TlsError::File { path: path.clone(), source };
-    fs::create_dir_all(folder).map_err(failed)?;
-    let fresh = path.with_extension("new");
-    let _ = fs::remove_file(&fresh);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
-    fs::rename(&fresh, &path).map_err(failed)?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    durable::make_folder(folder).and_then(|_| durable::replace(&path, text.as_bytes())).map_err(failed)
 }
 
 #[cfg(test)]

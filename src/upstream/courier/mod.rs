@@ -27,6 +27,7 @@ use replication::fence::Fence;
 use replication::row::{Lane, Table};
 
 use crate::base::digest::{Key, keyed};
+use crate::base::durable;
 use crate::base::keys::{MasterKey, Purpose};
 use crate::base::recovery::{RecoveryError, RecoveryKey};
 use crate::base::secret::Secret;
@@ -198,7 +199,7 @@ fn write_whole(
     let finish = || {
         file.sync_all()?;
         fs::rename(&beside, &path)?;
-        File::open(folder)?.sync_all()
+        durable::sync_folder(folder)
     };
     let done = write(&file).and_then(|()| finish().map_err(failed));
     if let Err(error) = done {

@@ -65,10 +65,10 @@ fn a_retired_bucket_takes_nothing_more_and_its_successor_does_even_where_the_clo
 fn what_the_disk_refuses_is_not_in_the_ring() {
     let dir = tempfile::tempdir().unwrap();
     let ring_now = ring(dir.path(), 1);
-    std::fs::create_dir(dir.path().join("chat.new")).unwrap();
+    std::fs::create_dir(dir.path().join("chat.keys.new")).unwrap();
     assert!(matches!(ring_now.ensure(&[PAIR], now()), Err(KeyFileError::Io(_))));
     assert!(ring_now.current(PAIR).is_none());
-    std::fs::remove_dir(dir.path().join("chat.new")).unwrap();
+    std::fs::remove_dir(dir.path().join("chat.keys.new")).unwrap();
     ring_now.ensure(&[PAIR], now()).unwrap();
     assert!(ring_now.current(PAIR).is_some());
 }
@@ -100,7 +100,7 @@ fn a_rotation_keeps_every_key_and_a_temporary_file_left_by_a_power_cut_does_no_h
     // The cut came after the new file was written and before it was renamed: the old one stands.
     let new = std::fs::read(dir.path().join("chat.keys")).unwrap();
     std::fs::write(dir.path().join("chat.keys"), before).unwrap();
-    std::fs::write(dir.path().join("chat.new"), &new[..new.len() / 2]).unwrap();
+    std::fs::write(dir.path().join("chat.keys.new"), &new[..new.len() / 2]).unwrap();
     let cut = ring(dir.path(), 3);
     assert_eq!((cut.status().wrap_version, *cut.current(PAIR).unwrap().key.expose()), (1, key));
     cut.rotate().unwrap();
