@@ -308,8 +308,7 @@ impl Disk {
         let names = self.folders.iter().flatten().map(|done| (done.issued, done.lasts));
         open.extend(changes.chain(names).filter(|(issued, lasts)| is_open(*issued, *lasts)).map(|(issued, _)| issued));
         open.sort_unstable();
-        open.push(NEVER);
-        let last = *random.pick(&open);
+        let last = if open.is_empty() { NEVER } else { *random.pick(&open) };
         self.make(0, to, cut, last, random);
     }
 

@@ -207,15 +207,15 @@ fn shown(text: &[u8]) -> String {
 fn a_record_is_read_back_with_what_was_broken_by_other_threads() {
     // given: as strace writes it, with a write that others interrupt and a sync that death interrupts
     let record =
-        br#"41  openat(AT_FDCWD</tmp/x>, "data/a b.new", O_WRONLY|O_CREAT|O_CLOEXEC, 0600) = 9</tmp/x/data/a b.new>
-41  write(9</tmp/x/data/a b.new>, "k\0012\0\n\"\\\377", 8 <unfinished ...>
+        br#"41  openat(AT_FDCWD</box>, "data/a b.new", O_WRONLY|O_CREAT|O_CLOEXEC, 0600) = 9</box/data/a b.new>
+41  write(9</box/data/a b.new>, "k\0012\0\n\"\\\377", 8 <unfinished ...>
 107 sendto(7<socket:[5]>, "HTTP/1.1 201, Created\r\n", 23, MSG_NOSIGNAL, NULL, 0 <unfinished ...>
 41  <... write resumed>)              = 8
 107 <... sendto resumed>)             = 23
 41  rename("data/a b.new", "data/a") = -1 ENOENT (No such file or directory)
 107 writev(1<pipe:[77]>, [{iov_base="one ", iov_len=4}, {iov_base="two", iov_len=3}], 2) = 7
-107 write(8<TCP:[127.0.0.1:1->127.0.0.1:2]>, ")", 1) = 1
-41  fdatasync(9</tmp/x/data/a> <unfinished ...>
+107 write(8<UNIX:[31->32]>, ")", 1) = 1
+41  fdatasync(9</box/data/a> <unfinished ...>
 107 close(7 <unfinished ...>
 107 <... close resumed>) = ?
 107 +++ killed by SIGKILL +++
@@ -237,11 +237,11 @@ fn a_record_is_read_back_with_what_was_broken_by_other_threads() {
         ("close", 109, NEVER, None),
     ];
     assert_eq!(seen, expected);
-    assert_eq!(calls[0].args[0].path(), Some("/tmp/x"));
+    assert_eq!(calls[0].args[0].path(), Some("/box"));
     assert_eq!(calls[0].args[1].bytes, b"data/a b.new");
     assert_eq!(calls[0].args[2].text, "O_WRONLY|O_CREAT|O_CLOEXEC");
     assert_eq!(calls[1].args[0].number(), 9);
-    assert_eq!(calls[1].args[0].path(), Some("/tmp/x/data/a b.new"));
+    assert_eq!(calls[1].args[0].path(), Some("/box/data/a b.new"));
     assert_eq!(calls[1].args[1].bytes, b"k\x012\0\n\"\\\xff");
     assert_eq!(calls[2].args[1].bytes, b"HTTP/1.1 201, Created\r\n");
     assert_eq!(calls[4].args[1].bytes, b"one two");
