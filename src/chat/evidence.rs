@@ -81,7 +81,7 @@ impl Service {
         let mut files = vec![
             ("README.txt", Zeroizing::new(README.as_bytes().to_vec())),
             ("conversation.json", document(&about(&conversation, self.clock.now()))),
-            ("messages.json", document(&self.messages_of(&read, id)?)),
+            ("messages.json", document(&self.steady(|| self.messages_of(&store.read()?, id))?)),
             ("audits.json", document(&audits_of(&read, id)?)),
         ];
         let digest = |bytes: &[u8]| hex(&Sha256::digest(bytes));

@@ -108,6 +108,10 @@ pub struct Service {
     gate: AtomicU8,
 }
 
+/// How often messages are looked at again because keys change: each change is a write to the disk, so two in a row are
+/// rare already.
+const LOOKS: usize = 4;
+
 /// What comparing the trail came to, and with what of central's.
 pub(in crate::chat) type Compared = (Result<Timestamp, Diverged>, Witness);
 
@@ -352,6 +356,19 @@ impl Service {
         Ok(rows.map(|message| self.show(&message, CopyKind::Participants)))
     }
 
+    /// Looks at messages as they are now. Where a key is destroyed between a snapshot and its reading, whatever lived
+    /// under it was wrapped anew before, and only a later snapshot shows that: `look` takes one each time.
+    pub fn steady<T>(&self, mut look: impl FnMut() -> T) -> T {
+        for _ in 0..LOOKS {
+            let keys = self.keys_revision();
+            let seen = look();
+            if self.keys_revision() == keys {
+                return seen;
+            }
+        }
+        look()
+    }
+
     /// One message for one who takes part in its conversation; a vanished one without its text.
     ///
     /// # Errors
@@ -389,13 +406,15 @@ impl Service {
         audit_id: AuditId,
         page: &Page,
     ) -> Result<Reviewed, Error> {
-        let read = store.read()?;
-        let access_until = review::access(&read, self.clock.now(), moderator, id, audit_id)?;
-        Ok(Reviewed {
-            conversation: hold::shown(&read, id)?,
-            messages: review::archived(&read, id, page)?.map(|message| self.show(&message, CopyKind::Archive)),
-            audit_id,
-            access_until,
+        self.steady(|| {
+            let read = store.read()?;
+            let access_until = review::access(&read, self.clock.now(), moderator, id, audit_id)?;
+            Ok(Reviewed {
+                conversation: hold::shown(&read, id)?,
+                messages: review::archived(&read, id, page)?.map(|message| self.show(&message, CopyKind::Archive)),
+                audit_id,
+                access_until,
+            })
         })
     }
 

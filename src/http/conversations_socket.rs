@@ -168,19 +168,24 @@ impl Seat {
         let read = self.app.store.read().map_err(|_| Close::Failed)?;
         let last = conversations::of_participant(&read, &self.caller, self.id).map_err(|_| Close::Revoked)?.last_seq;
         let mut page = Page::first(MAX_PAGE).after(Some(place_after(self.cursor)));
+        drop(read);
+        self.cursor = self.cursor.max(last);
         loop {
-            let listed = self.app.chat.list(&read, &self.caller, self.id, None, page.clone());
-            let listed = listed.map_err(|_| Close::Failed)?;
+            let listed = self.app.chat.steady(|| {
+                let read = self.app.store.read().map_err(|_| Close::Failed)?;
+                let listed = self.app.chat.list(&read, &self.caller, self.id, None, page.clone());
+                listed.map_err(|_| Close::Failed)
+            })?;
             for message in listed.items {
+                // One that was committed meanwhile has a signal of its own, which finds it sent.
+                self.cursor = self.cursor.max(message.seq);
                 session.send(&Frame::Message { message: Box::new(message.into()) });
             }
             match listed.next {
                 Some(next) => page = page.after(Some(next)),
-                None => break,
+                None => return Ok(()),
             }
         }
-        self.cursor = last;
-        Ok(())
     }
 
     fn told_of(&mut self, session: &Session, signal: Signal) -> Result<(), Close> {

@@ -256,7 +256,10 @@ fn written(
     let own = gather(MOST, |page| chat::conversations::of_user(read, caller, page)).map_err(auth::fault)?;
     let mut all = Vec::new();
     for conversation in kinds.take("conversations", own, |own| own) {
-        let seen = gather(MOST, |page| app.chat.list(read, caller, conversation.id, None, page.clone()));
+        let seen = app.chat.steady(|| {
+            let read = app.store.read()?;
+            gather(MOST, |page| app.chat.list(&read, caller, conversation.id, None, page.clone()))
+        });
         let messages = kinds.take("messages", seen.map_err(conversations::problem)?, Message::from);
         all.push(ExportedConversation { conversation: Conversation::of(conversation), messages });
     }

@@ -21,6 +21,7 @@ use crate::http::reply::{self, Response};
 use crate::http::request::Req;
 use crate::http::route::{Resource, delete, get, post};
 use crate::http::{auth, once};
+use crate::identity::access::Caller;
 use crate::store::once::{Done, once as do_once};
 use crate::store::page::Page;
 
@@ -175,8 +176,12 @@ async fn list(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     conversations::of_participant(&read, &caller, id).map_err(problem)?;
     let (page, asked): (_, After) = (req.page()?, req.query()?);
     let after = after(asked.after.as_deref())?;
-    let listed = app.chat.list(&read, &caller, id, after, Page::first(page.limit).after(page.after));
-    let listed = listed.map_err(problem)?.map(Message::from);
+    let page = Page::first(page.limit).after(page.after);
+    let listed = app.chat.steady(|| {
+        let read = app.store.read().map_err(auth::fault)?;
+        app.chat.list(&read, &caller, id, after, page.clone()).map_err(problem)
+    });
+    let listed = listed?.map(Message::from);
     Ok(reply::list(&listed.items, listed.next.as_deref()))
 }
 
@@ -189,6 +194,13 @@ pub fn after(text: Option<&str>) -> Result<Option<MessageId>, Problem> {
     id.map_err(|_| Problem::field("after", "This is no message's id."))
 }
 
+fn shown(app: &App, caller: &Caller, id: MessageId) -> Result<MessageInfo, Problem> {
+    app.chat.steady(|| {
+        let read = app.store.read().map_err(auth::fault)?;
+        app.chat.message(&read, caller, id).map_err(problem)
+    })
+}
+
 async fn send(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let caller = auth::settled(&app, &req)?;
     let id: ConversationId = req.param("id")?;
@@ -197,8 +209,7 @@ async fn send(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     let key = once::key(&app, &req, caller.id())?;
     let open = Open::from(new);
     let done = app.chat.send(&app.store, &caller, id, &open, key).await.map_err(problem)?;
-    let info = app.chat.message(&app.store.read().map_err(auth::fault)?, &caller, done.reference);
-    let mut message = Message::from(info.map_err(problem)?);
+    let mut message = Message::from(shown(&app, &caller, done.reference)?);
     // A vanished message has lost its client's id with its text; the caller has just named it.
     message.client_message_id = message.client_message_id.or(open.client_message_id);
     let answer = reply::created(&format!("/api/v1/messages/{}", message.id), &message);
@@ -220,7 +231,7 @@ async fn receipt(app: Arc<App>, req: Req, receipt: Receipt) -> Result<Response, 
     let (key, by) = (once::key(&app, &req, caller.id())?, caller.clone());
     let done = app.store.write(move |tx, now| do_once(tx, now, key, |tx| acknowledge(tx, now, &by, id, receipt)));
     let Done { reference, replayed } = done.await.map_err(problem)?;
-    let info = app.chat.message(&app.store.read().map_err(auth::fault)?, &caller, reference).map_err(problem)?;
+    let info = shown(&app, &caller, reference)?;
     let answer = reply::ok(&Message::from(info));
     Ok(once::answer(replayed, answer))
 }

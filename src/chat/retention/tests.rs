@@ -373,3 +373,33 @@ async fn a_message_sent_while_its_bucket_is_replaced_lands_in_the_new_one() {
     assert_eq!(listed.items.iter().map(|m| m.id).collect::<Vec<_>>(), [id]);
     assert_eq!(w.sees(&w.bola), ["meanwhile"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_reads_while_keys_are_destroyed_sees_what_lives() {
+    // given: one who lives in a bucket with one who is dead, and somebody who has just begun to read
+    let w = world().await;
+    let read = w.says(&w.ada, "read").await;
+    w.reads(&w.bola, read).await;
+    w.says(&w.ada, "alive").await;
+    w.clock.advance(w.chat.settings.shred);
+    let early = w.store.read().unwrap();
+    let mut looks = Vec::new();
+    // when: the bucket is replaced before the reading
+    w.chat.steady(|| {
+        let now = w.store.read().unwrap();
+        let snapshot = if looks.is_empty() { &early } else { &now };
+        if looks.is_empty() {
+            let found = condemned(&w.chat, &early, w.now(), w.now()).unwrap();
+            let pass = pass(&w.chat, &w.store, &found);
+            let done = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(pass)).unwrap();
+            assert_eq!(done.keys, 1);
+        }
+        let mut listed = w.chat.list(snapshot, &w.bola, w.id, None, Page::first(9)).unwrap();
+        looks.push(listed.items.pop().unwrap().text);
+        assert!(listed.items.is_empty());
+    });
+    // then: the early look alone would have called it damaged, and it is not
+    let [first, last] = looks.try_into().unwrap();
+    assert_eq!(first, Text::Damaged);
+    assert!(matches!(last, Text::Readable(body) if body.as_str() == "alive"));
+}
