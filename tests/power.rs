@@ -7,6 +7,7 @@
 //!   trace.rs   strace's text ──▶ calls, each with the places where it began and ended
 //!   disk.rs    calls ──▶ what a disk may hold after a cut
 //!   images.rs  cut, start, ask; and the same with a disk that lies, which must be seen
+//!   restoring.rs  the same while a box becomes the one of a backup
 //! ```
 //!
 //! `tests/store/crash.rs` does the same to the store alone, in memory. Only here are the key files, the renames and the
@@ -15,4 +16,5 @@
 mod disk;
 mod images;
 mod load;
+mod restoring;
 mod trace;

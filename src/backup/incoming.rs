@@ -212,6 +212,8 @@ pub fn move_in(data_dir: &Path) -> io::Result<bool> {
     }
     durable::sync_folder(data_dir)?;
     fs::remove_file(place.join(READY))?;
+    // Before the box makes files of its own: were this name to come back, they would be taken for the fresh box's.
+    durable::sync_folder(&place)?;
     fs::remove_dir_all(place)?;
     Ok(true)
 }

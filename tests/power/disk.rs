@@ -7,7 +7,7 @@
 //!
 //! **Names.** A name that is made, changed or removed lasts once a sync of its *folder*, which began after the change was
 //! over, has come back. A sync of the file does not do that: it does on ext4, and POSIX does not say so. A rename happens
-//! as a whole or not at all, and says nothing of the bytes under the name. The folder that all lies in is there; a folder
+//! as a whole or not at all, between two folders too, and says nothing of the bytes under the name. The folder that all lies in is there; a folder
 //! made in it is a name like any other.
 //!
 //! Whatever is not known to be lasting by these rules may be lost, so nothing is taken for safe that is not. In the
@@ -55,6 +55,8 @@ enum Name {
     Made(String, Node),
     Moved(String, String, Node),
     Gone(String),
+    /// It went into another folder: what became of it stands in that folder's list, at this place.
+    Left(String, usize, usize),
 }
 
 #[derive(Debug)]
@@ -195,9 +197,16 @@ impl Disk {
                 node
             }
         };
-        self.descriptors.insert(call.gave.unwrap(), Opened { node, at: 0 });
+        let at = if let Node::File(file) = node
+            && flags.contains("O_APPEND")
+        {
+            self.lengths[file]
+        } else {
+            0
+        };
+        self.descriptors.insert(call.gave.unwrap(), Opened { node, at });
         if let Node::File(file) = node {
-            assert!(!flags.contains("O_APPEND") && !flags.contains("O_SYNC"), "the model does not know {flags}");
+            assert!(!flags.contains("O_SYNC"), "the model does not know {flags}");
             if flags.contains("O_TRUNC") && self.lengths[file] > 0 {
                 self.done(call, file, Change::Len(0));
             }
@@ -242,10 +251,12 @@ impl Disk {
         self.files[file].push(Done { issued: call.begun, ended: call.ended, lasts: NEVER, what });
     }
 
-    fn named(&mut self, call: &Call, what: Name) {
-        let (Name::Made(path, _) | Name::Moved(path, ..) | Name::Gone(path)) = &what;
+    /// Notes a change of a name in its folder, whose number it gives.
+    fn named(&mut self, call: &Call, what: Name) -> usize {
+        let (Name::Made(path, _) | Name::Moved(path, ..) | Name::Gone(path) | Name::Left(path, ..)) = &what;
         let Node::Folder(folder) = self.names[folder_of(path)] else { panic!("{path} is in no folder") };
         self.folders[folder].push(Done { issued: call.begun, ended: call.ended, lasts: NEVER, what });
+        folder
     }
 
     fn sync(&mut self, call: &Call, ignored: Option<usize>) {
@@ -264,8 +275,13 @@ impl Disk {
     fn rename(&mut self, call: &Call, from: PathBuf, to: PathBuf) {
         let (Some(from), Some(to)) = (self.inside(&from), self.inside(&to)) else { return };
         let Some(node @ Node::File(_)) = self.names.remove(&from) else { panic!("the model renames files: {from}") };
-        assert_eq!(folder_of(&from), folder_of(&to), "the model renames within a folder");
-        self.named(call, Name::Moved(from, to.clone(), node));
+        if folder_of(&from) == folder_of(&to) {
+            self.named(call, Name::Moved(from, to.clone(), node));
+        } else {
+            let folder = self.named(call, Name::Made(to.clone(), node));
+            let place = self.folders[folder].len() - 1;
+            self.named(call, Name::Left(from, folder, place));
+        }
         self.names.insert(to, node);
     }
 
@@ -309,22 +325,32 @@ impl Disk {
         open.extend(changes.chain(names).filter(|(issued, lasts)| is_open(*issued, *lasts)).map(|(issued, _)| issued));
         open.sort_unstable();
         let last = if open.is_empty() { NEVER } else { *random.pick(&open) };
-        self.make(0, to, cut, last, random);
+        let mut is_kept =
+            |done: &Done<Name>| done.issued < cut.at && (cut.has(done.lasts) || cut.keeps(done.issued, last, random));
+        let mut kept: Vec<Vec<bool>> = Vec::new();
+        for folder in &self.folders {
+            kept.push(folder.iter().map(&mut is_kept).collect());
+        }
+        for (folder, number) in self.folders.iter().zip(0..) {
+            for (done, place) in folder.iter().zip(0..) {
+                if let Name::Left(_, other, there) = &done.what {
+                    kept[number][place] = kept[*other][*there];
+                }
+            }
+        }
+        self.make(0, to, &kept, cut, last, random);
     }
 
-    fn make(&self, folder: usize, to: &Path, cut: Cut, last: usize, random: &mut Random) {
+    fn make(&self, folder: usize, to: &Path, kept: &[Vec<bool>], cut: Cut, last: usize, random: &mut Random) {
         let mut names: HashMap<&str, Node> = HashMap::new();
-        for done in self.folders[folder].iter().filter(|done| done.issued < cut.at) {
-            if !cut.has(done.lasts) && !cut.keeps(done.issued, last, random) {
-                continue;
-            }
+        for (done, _) in self.folders[folder].iter().zip(&kept[folder]).filter(|(_, kept)| **kept) {
             match &done.what {
                 Name::Made(name, node) => drop(names.insert(name, *node)),
                 Name::Moved(from, name, node) => {
                     names.remove(from.as_str());
                     names.insert(name, *node);
                 }
-                Name::Gone(name) => drop(names.remove(name.as_str())),
+                Name::Gone(name) | Name::Left(name, ..) => drop(names.remove(name.as_str())),
             }
         }
         let mut names: Vec<_> = names.into_iter().collect();
@@ -334,7 +360,7 @@ impl Disk {
             match node {
                 Node::Folder(inner) => {
                     std::fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
-                    self.make(inner, &path, cut, last, random);
+                    self.make(inner, &path, kept, cut, last, random);
                 }
                 Node::File(file) => self.content(file, cut, last, random).write(&path),
             }

@@ -52,7 +52,7 @@ impl Night {
         let given = given.map(|(_, promise)| promise.clone()).collect();
         let (conversation, game) = (self.recording.scene.conversation.clone(), self.recording.scene.game.clone());
         // A box of a lying disk may die while it is asked.
-        let asked = tokio::spawn(async move { Asked::all(&whotbox, given, conversation, game).await }).await;
+        let asked = tokio::spawn(async move { Asked::all(whotbox, given, conversation, game).await }).await;
         asked.unwrap_or_else(|died| Err(format!("the box died: {died}")))
     }
 
@@ -79,13 +79,13 @@ impl Night {
 }
 
 /// The people of a box that was started again, by name, with the tokens that they were given anew.
-struct Asked<'a> {
-    whotbox: &'a Whotbox,
+struct Asked {
+    whotbox: Whotbox,
     tokens: HashMap<&'static str, String>,
 }
 
-impl Asked<'_> {
-    async fn all(whotbox: &Whotbox, given: Vec<Promise>, conversation: String, game: String) -> Result<(), String> {
+impl Asked {
+    async fn all(whotbox: Whotbox, given: Vec<Promise>, conversation: String, game: String) -> Result<(), String> {
         let mut asked = Asked { whotbox, tokens: HashMap::new() };
         for promise in &given {
             if let Promise::SignedIn(name, refresh) = promise {

@@ -55,7 +55,7 @@ fn fresh() -> String {
 }
 
 /// Asks for something that has to be done; the answer, and its mark.
-async fn ask(http: &Http, token: Option<&str>, method: &str, path: &str, body: &Value) -> (Value, String) {
+pub(crate) async fn ask(http: &Http, token: Option<&str>, method: &str, path: &str, body: &Value) -> (Value, String) {
     let mut call = http.call(method, path);
     if let Some(token) = token {
         call = call.bearer(token);
@@ -71,13 +71,13 @@ async fn by(person: &Person, method: &str, path: &str, body: &Value) -> (Value, 
 }
 
 /// A box whose calls are recorded.
-struct Recorded {
-    whotbox: Whotbox,
-    record: JoinHandle<Vec<u8>>,
+pub(crate) struct Recorded {
+    pub(crate) whotbox: Whotbox,
+    pub(crate) record: JoinHandle<Vec<u8>>,
 }
 
 impl Recorded {
-    fn start(root: &Path, number: usize) -> Self {
+    pub(crate) fn start(root: &Path, number: usize) -> Self {
         let pipe = root.join(format!("record-{number}"));
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let from = pipe.clone();
@@ -167,7 +167,7 @@ impl Recording {
 }
 
 /// Finds the place in the record at which each promise was given.
-fn placed(disk: &Disk, promises: Vec<(String, Promise)>) -> Vec<(usize, Promise)> {
+pub(crate) fn placed<T>(disk: &Disk, promises: Vec<(String, T)>) -> Vec<(usize, T)> {
     let mut marks: HashMap<String, usize> = HashMap::new();
     for (at, bytes) in &disk.sent {
         let text = String::from_utf8_lossy(bytes);

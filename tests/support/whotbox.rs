@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, mpsc};
 
 use serde_json::{Value, json};
 
@@ -20,6 +21,8 @@ pub(crate) struct Whotbox {
     pub(crate) http: Http,
     /// The first admin's one-time password, on the first start.
     pub(crate) password: Option<String>,
+    /// What it says from there on.
+    lines: Mutex<mpsc::Receiver<String>>,
     folder: PathBuf,
     arguments: Vec<String>,
 }
@@ -51,21 +54,25 @@ impl Whotbox {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let said: Vec<String> = lines.by_ref().take_while(|line| line != "Ready.").collect();
-        let value = |name: &str| {
-            let line = said.iter().find(|line| line.starts_with(name))?;
-            line.split_whitespace().last().map(str::to_owned)
-        };
-        let Some(address) = value("Listening on").and_then(|text| text.parse::<SocketAddr>().ok()) else {
+        let (say, lines) = mpsc::channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        // Whatever it says later must not fill the pipe.
+        std::thread::spawn(move || out.lines().map_while(Result::ok).for_each(|line| drop(say.send(line))));
+        let said = told(&lines);
+        let Some(address) = value(&said, "Listening on").and_then(|text| text.parse::<SocketAddr>().ok()) else {
             drop(child.kill());
             drop(child.wait());
             return Err(std::fs::read_to_string(folder.join("log")).unwrap_or_default());
         };
-        let password = value("Password");
-        // Whatever it says later must not fill the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Ok(Self { child, http: Http::new(address), password, folder: folder.to_owned(), arguments })
+        let (http, password) = (Http::new(address), value(&said, "Password"));
+        Ok(Self { child, http, password, lines: Mutex::new(lines), folder: folder.to_owned(), arguments })
+    }
+
+    /// Waits until it has started again by itself.
+    pub(crate) fn comes_back(&mut self) {
+        let said = told(self.lines.get_mut().unwrap());
+        let address = value(&said, "Listening on").and_then(|text| text.parse().ok());
+        self.http = Http::new(address.unwrap_or_else(|| panic!("the box did not come back: {said:?}")));
     }
 
     /// Kills it as the power would, without a word, and starts it again on the same data.
@@ -115,6 +122,17 @@ impl Drop for Whotbox {
         drop(self.child.wait());
         logs::keep(&self.folder.join("log"));
     }
+}
+
+/// What a box says until it is ready, or ends.
+fn told(lines: &mpsc::Receiver<String>) -> Vec<String> {
+    lines.iter().take_while(|line| line != "Ready.").collect()
+}
+
+/// The last word of the line that begins so.
+fn value(said: &[String], name: &str) -> Option<String> {
+    let line = said.iter().find(|line| line.starts_with(name))?;
+    line.split_whitespace().last().map(str::to_owned)
 }
 
 /// Runs a command of the program in a folder.
