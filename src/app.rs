@@ -97,8 +97,13 @@ pub enum StartError {
     #[error("the store cannot be opened: {0}")]
     Store(#[from] Fault),
     /// The chat's key file cannot be used.
-    #[error("the chat's key file cannot be used: {0}")]
-    Keys(#[from] chat::seal::file::KeyFileError),
+    #[error("the chat's key file {path} cannot be used: {error}")]
+    Keys {
+        /// Where it lies.
+        path: String,
+        /// Why not.
+        error: chat::seal::file::KeyFileError,
+    },
     /// The store is of an earlier version and could not be brought up.
     #[error(transparent)]
     Upgrade(#[from] upgrade::UpgradeError),
@@ -171,7 +176,9 @@ impl App {
         let customer = Arc::new(customer::service::Service::new(&secrets.master, Arc::clone(&identity)));
         let idempotency = secrets.master.derive(Purpose::Idempotency);
         let setup = chat_setup(&config, box_id, &clock, &entropy);
-        let chat = Arc::new(chat::service::Service::open(&secrets.master, setup, &store.read()?)?);
+        let path = setup.path.display().to_string();
+        let chat = chat::service::Service::open(&secrets.master, setup, &store.read()?);
+        let chat = Arc::new(chat.map_err(|error| StartError::Keys { path, error })?);
         chat.set_gate(gate(&store)?);
         let shut = locked::of(&store.read()?)?.is_some();
         Ok(Arc::new(Self {

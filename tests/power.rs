@@ -8,6 +8,7 @@
 //!   disk.rs    calls ──▶ what a disk may hold after a cut
 //!   images.rs  cut, start, ask; and the same with a disk that lies, which must be seen
 //!   restoring.rs  the same while a box becomes the one of a backup
+//!   swapped.rs  a data folder with a file of another box, or of another day
 //! ```
 //!
 //! `tests/store/crash.rs` does the same to the store alone, in memory. Only here are the key files, the renames and the
@@ -17,4 +18,5 @@ mod disk;
 mod images;
 mod load;
 mod restoring;
+mod swapped;
 mod trace;

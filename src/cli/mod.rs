@@ -165,7 +165,10 @@ fn open_with(config: Config, old: OldVariables) -> Result<Arc<App>, Failure> {
                 "Look after the disk of the data folder, or install the earlier version again."
             }
             StartError::HalfRestored => "Run the same whotbox backup restore or whotbox sync rebuild again.",
-            StartError::Config(_) | StartError::Folder { .. } | StartError::WrongKey | StartError::Keys(_) => {
+            StartError::Keys { .. } => {
+                "Nothing was changed. Put this box's own file back, or restore a backup: whotbox backup restore."
+            }
+            StartError::Config(_) | StartError::Folder { .. } | StartError::WrongKey => {
                 "Mend what is named and start again."
             }
         };
