@@ -316,6 +316,11 @@ impl Disk {
         found
     }
 
+    /// Where names of files and folders began to change.
+    pub(crate) fn renamings(&self) -> Vec<usize> {
+        self.folders.iter().flatten().map(|done| done.issued).collect()
+    }
+
     /// Makes the folder that a cut leaves; chance decides what is not said.
     pub(crate) fn image(&self, cut: Cut, random: &mut Random, to: &Path) {
         let mut open: Vec<usize> = Vec::new();

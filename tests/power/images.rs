@@ -235,7 +235,14 @@ async fn nothing_promised_is_lost_when_the_power_goes_and_a_disk_that_lies_is_se
         let at = night.point(random);
         Cut { at, honest: at, keep: *random.pick(&keep) }
     };
-    let cuts: Vec<_> = (0..images).map(|_| cut(&mut random)).collect();
+    let mut cuts: Vec<_> = (0..images).map(|_| cut(&mut random)).collect();
+    // And just after every change of a name, which is there while nothing later is.
+    cuts.extend(night.disk.renamings().into_iter().map(|at| Cut {
+        at: at + 1,
+        honest: at + 1,
+        keep: Keep::Everything,
+    }));
+    let images = cuts.len();
     let lost = sweep(&night, cuts, seed).await;
     // then: the box starts, and everything that it had promised is there
     assert!(lost.is_empty(), "{} of {images} images lost something: {:#?}", lost.len(), &lost[..lost.len().min(20)]);
