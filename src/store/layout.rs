@@ -96,7 +96,20 @@ impl Layout {
         if crc != crc32fast::hash(front).to_le_bytes() {
             return Err(unfit("its first block is damaged"));
         }
-        Ok(Self { journal: journal.try_into().map_or(0, u64::from_le_bytes) })
+        let layout = Self { journal: journal.try_into().map_or(0, u64::from_le_bytes) };
+        // Tables of no length are made anew, which only a store that was never at work may be.
+        let left = file.len()?.checked_sub(layout.tables());
+        if left.is_none() || (left == Some(0) && layout.was_at_work(file)?) {
+            return Err(unfit("it was cut off"));
+        }
+        Ok(layout)
+    }
+
+    /// Whether the journal was ever written.
+    fn was_at_work(self, file: &dyn StorageBackend) -> io::Result<bool> {
+        let mut first = [0; BLOCK];
+        file.read(self.journal_start(), &mut first)?;
+        Ok(first.iter().any(|byte| *byte != 0))
     }
 
     /// The part of a file that redb has.

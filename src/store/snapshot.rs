@@ -50,8 +50,8 @@ impl Snapshot {
         })
     }
 
-    /// Walks all pages and looks whether every row is where it belongs: a page that changed places is whole, and the rows
-    /// under it would be missed without a word.
+    /// Walks all pages and looks whether every row is where it belongs and is found by its key: a page that changed places is
+    /// whole, and the rows under it would be missed without a word.
     ///
     /// # Errors
     /// [`Fault::Corrupt`].
@@ -100,6 +100,10 @@ fn in_order(tree: &Tree) -> Result<(), Fault> {
     for entry in tree.iter()? {
         let (key, _) = entry?;
         if last.as_deref().is_some_and(|last| last >= key.value()) {
+            return Err(misplaced);
+        }
+        // A key of an inner page that has become another leads past rows that are all there.
+        if tree.get(key.value())?.is_none() {
             return Err(misplaced);
         }
         last = Some(key.value().to_vec());

@@ -11,6 +11,7 @@ use replication::row::{Lane, Row, Value};
 use replication::settings::{Limits, Settings};
 use replication::upstream::{Applied, Upstream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::driver::{Protocol, Small};
 use super::fixture::{ATTEMPTS, AUDITS, EPOCH, Enrolled, PASSWORD, ROUNDS, With, admin, attempt, batch, settings};
@@ -186,13 +187,16 @@ async fn restarts_lose_double_and_reorder_nothing() {
     let (up, serving) = watch::channel(true);
     let (up, mut done) = (Arc::new(up), 0);
 
+    let mut restarting = JoinSet::new();
     small
         .deliver(&central.upstream, 3, Protocol::Right, serving, |seq| {
-            if done < restarts && seq >= done * 40 + 20 {
+            // One at a time: what is asked for while a restart goes on comes after it.
+            while restarting.try_join_next().transpose().unwrap().is_some() {}
+            if restarting.is_empty() && done < restarts && seq >= done * 40 + 20 {
                 up.send_replace(false);
                 let (server, up) = (Arc::clone(&server), Arc::clone(&up));
                 let how = if done % 2 == 0 { Stop::Immediate } else { Stop::Fast };
-                tokio::task::spawn_blocking(move || {
+                restarting.spawn_blocking(move || {
                     server.restart(how);
                     up.send_replace(true);
                 });
@@ -200,6 +204,7 @@ async fn restarts_lose_double_and_reorder_nothing() {
             }
         })
         .await;
+    restarting.join_all().await;
 
     assert_eq!(done, restarts);
     assert_eq!(problems(&central, small.head).await, Vec::<String>::new());

@@ -12,7 +12,7 @@ use whotbox::store::page::Page;
 use whotbox::store::read::ReadExt;
 use whotbox::store::writer::Store;
 
-use super::disk::Disk;
+use super::disk::{Disk, JOURNAL};
 use super::lab::{Dice, Lab, Note, START, full, note, seed, settings};
 
 /// Files that are damaged: in CI, and under `tests/run --full`.
@@ -135,6 +135,20 @@ fn read_all(bytes: Vec<u8>, expected: &BTreeMap<u64, Note>, found: &mut Found) -
     found.absent += u64::from(absent > 0 && !named);
     found.whole += u64::from(absent == 0 && !named);
     Ok(())
+}
+
+#[test]
+fn a_file_that_was_cut_off_in_its_first_parts_is_not_made_anew() {
+    // given
+    let (image, parts) = (at_work(), BLOCK + usize::try_from(JOURNAL).unwrap());
+    let (expected, mut found) = (BTreeMap::from([(0, note(0, 0))]), Found::default());
+    let cuts = [1, 23, 24, BLOCK - 1, BLOCK, BLOCK + 1, parts - 1, parts];
+    // when
+    for left in cuts {
+        read_all(image[..left].to_vec(), &expected, &mut found).unwrap();
+    }
+    // then
+    assert_eq!(found.refused, cuts.len() as u64, "{found:?}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use whotbox::store::medium::{self, Medium};
 use super::lab::Dice;
 
 /// Bytes of the journal: so few that a short test goes round it and outgrows it.
-const JOURNAL: u64 = 16 * PAGE as u64;
+pub(crate) const JOURNAL: u64 = 16 * PAGE as u64;
 /// Pages of the reserve.
 const RESERVE: usize = 512;
 /// What gets its place on the disk together.
