@@ -47,6 +47,14 @@ impl Range {
         Self { start: prefix, end: (!end.is_empty()).then_some(end), backwards }
     }
 
+    /// Whether these pairs lie in the range and follow each other: those of a damaged file may lead back, and whoever goes on behind the
+    /// last of them would never end.
+    pub(in crate::store) fn is_followed_by(&self, pairs: &[Pair]) -> bool {
+        let inside = |(key, _): &Pair| *key >= self.start && self.end.as_ref().is_none_or(|end| key < end);
+        let in_order = pairs.is_sorted_by(|(one, _), (next, _)| if self.backwards { one > next } else { one < next });
+        pairs.iter().all(inside) && in_order
+    }
+
     fn resume(mut self, place: Option<Vec<u8>>) -> Self {
         match place {
             Some(place) if self.backwards => self.end = Some(place),

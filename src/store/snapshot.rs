@@ -94,22 +94,24 @@ impl Read for Snapshot {
     }
 }
 
+/// A page that changed places, or an inner one that leads elsewhere.
+const MISPLACED: Fault = Fault::Corrupt { table: "store", reason: "rows are missing or out of order" };
+
 fn in_order(tree: &Tree) -> Result<(), Fault> {
-    let misplaced = Fault::Corrupt { table: "store", reason: "rows are missing or out of order" };
     let (mut count, mut last) = (0, None::<Vec<u8>>);
     for entry in tree.iter()? {
         let (key, _) = entry?;
         if last.as_deref().is_some_and(|last| last >= key.value()) {
-            return Err(misplaced);
+            return Err(MISPLACED);
         }
         // A key of an inner page that has become another leads past rows that are all there.
         if tree.get(key.value())?.is_none() {
-            return Err(misplaced);
+            return Err(MISPLACED);
         }
         last = Some(key.value().to_vec());
         count += 1;
     }
-    if count == tree.len()? { Ok(()) } else { Err(misplaced) }
+    if count == tree.len()? { Ok(()) } else { Err(MISPLACED) }
 }
 
 /// redb reads most damaged pages as errors, and panics over some.
@@ -139,6 +141,8 @@ impl Snapshot {
         let frozen = frozen.iter().filter(|_| !active.is_cleared(space, self.at));
         let frozen = frozen.flat_map(|frozen| frozen.scan(self.at, space, range));
         let written = active.scan(self.at, space, range);
-        Over::new(Over::new(below, frozen, backwards), written, backwards).take(limit).collect()
+        let found = Over::new(Over::new(below, frozen, backwards), written, backwards).take(limit);
+        let pairs: Vec<Pair> = found.collect::<Result<_, _>>()?;
+        if range.is_followed_by(&pairs) { Ok(pairs) } else { Err(MISPLACED) }
     }
 }
