@@ -102,7 +102,7 @@ pub(in crate::identity) struct Verified {
     username: String,
     address: IpAddr,
     user: Option<(UserId, String)>,
-    /// An admin or a moderator, right password or not: on a full disk they are needed, and their failures count all the same.
+    /// An admin or a moderator: on a full disk they are needed.
     staff: bool,
     matches: bool,
     upgrade: Option<PasswordHash>,
@@ -125,7 +125,9 @@ impl Service {
         for _ in 0..TRIES {
             let verified = self.examine(store, clock, &given).await?;
             let service = Arc::clone(self);
-            let store = if verified.staff { store.reserved() } else { store.clone() };
+            // On a full disk too a wrong password counts, and has the same answer whatever the name.
+            let reserved = verified.staff || !verified.matches;
+            let store = if reserved { store.reserved() } else { store.clone() };
             let judged = store.write(move |tx, now| judge(tx, now, &service.refresh, verified, key)).await?;
             match judged {
                 Judged::In(done) => return Ok(done),

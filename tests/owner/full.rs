@@ -110,6 +110,23 @@ impl Scene {
         assert_eq!(again.get("/api/v1/users/me").await.status, 401);
     }
 
+    /// Who tries a wrong password learns nothing of the name: nobody's, a customer's, a distributor's, and those of the
+    /// people who can sign in on a full disk.
+    async fn tells_no_name(&self, http: &Http) {
+        let mut answers = Vec::new();
+        for username in ["nobody", "chidi", "mama-put", "judge", "not a name"] {
+            let credentials = json!({"username": username, "password": "not the password"});
+            let answer = http.post("/api/v1/auth/login").json(&credentials).send().await;
+            let mut body = answer.json();
+            body.as_object_mut().unwrap().remove("instance");
+            answers.push((answer.status, body));
+        }
+        assert_eq!(answers[0].0, 401);
+        for answer in &answers {
+            assert_eq!(answer, &answers[0]);
+        }
+    }
+
     /// With room again all goes on, and nothing of what was taken is lost.
     async fn goes_on(&mut self, taken: usize) {
         let path = format!("/api/v1/conversations/{}/messages", self.conversation);
@@ -150,6 +167,7 @@ async fn on_a_full_disk_in_memory_the_reserve_is_for_what_cannot_wait() {
     for round in 0..20 {
         scene.lives_on(&whole.http, round).await;
     }
+    scene.tells_no_name(&whole.http).await;
     // and
     disk.make_room();
     scene.goes_on(taken).await;
