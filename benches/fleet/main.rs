@@ -111,7 +111,7 @@ async fn measure(database: &Database, plan: Plan) {
         plan.period
     );
 
-    let seen = by_clock(database, &fleet, plan).await;
+    let seen = by_clock(&fleet, plan).await;
     let at = |share: f64| seen.lags[((seen.lags.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
     println!(
         "{} boxes, each once in {} s: {} contacts, {:.0} rows/s; lag p50 {:.0} ms, p99 {:.0} ms, worst {:.0} ms; at most {} connections",
@@ -170,28 +170,26 @@ struct Seen {
 }
 
 /// Each box once a period, evenly spread; a box that finds no place waits, and that is its lag.
-async fn by_clock(database: &Database, fleet: &Arc<Vec<Mutex<Simulated>>>, plan: Plan) -> Seen {
+async fn by_clock(fleet: &Arc<Vec<Mutex<Simulated>>>, plan: Plan) -> Seen {
     let (started, places) = (Stopwatch::start(), Arc::new(Semaphore::new(plan.connections)));
     let between = Duration::from_secs(plan.period) / u32::try_from(plan.boxes).unwrap();
     let mut tasks = JoinSet::new();
-    let (mut connections, mut looked) = (0, Stopwatch::start());
+    let mut connections = 0;
     let mut number = 0_u32;
     while started.elapsed() < Duration::from_secs(plan.seconds) {
         let due = between * number;
         tokio::time::sleep(due.saturating_sub(started.elapsed())).await;
-        let (fleet, places, which) = (Arc::clone(fleet), Arc::clone(&places), u64::from(number) % plan.boxes);
+        let (fleet, which) = (Arc::clone(fleet), u64::from(number) % plan.boxes);
         let since = started.clone();
+        let place = Arc::clone(&places).acquire_owned().await.unwrap();
         tasks.spawn(async move {
-            let _place = places.acquire_owned().await.unwrap();
+            let _place = place;
             fleet[which as usize].lock().await.contact(plan.rows).await;
             since.elapsed().saturating_sub(due)
         });
         number += 1;
-        if looked.elapsed() > Duration::from_secs(1) {
-            looked = Stopwatch::start();
-            let open = database.sql("select count(*) from pg_stat_activity where usename like 'whotbox_%'");
-            connections = connections.max(open.parse().unwrap());
-        }
+        // A contact holds its place for as long as its connection is open.
+        connections = connections.max((plan.connections - places.available_permits()) as u64);
     }
     let mut lags = tasks.join_all().await;
     lags.sort_unstable();
