@@ -286,7 +286,8 @@ fn identify(store: &Store, master: &MasterKey, entropy: &dyn Entropy, clock: &dy
     match meta::identity(&snapshot) {
         Ok(identity) if same(&identity.key_check, &check) => Ok(identity.box_id),
         Ok(_) => Err(StartError::WrongKey),
-        Err(Fault::Corrupt { .. }) => {
+        // Only a store that has nothing at all is made a box: another has lost its identity, and must not become a second one.
+        Err(Fault::Corrupt { .. }) if snapshot.has_no_rows()? => {
             let box_id = entropy.uuid(clock.now());
             store.write_blocking(move |tx, now| {
                 meta::create(tx, now, box_id, check)?;
@@ -304,6 +305,7 @@ mod tests {
     use crate::base::entropy::SeededEntropy;
     use crate::base::time::ManualClock;
     use crate::config::Given;
+    use crate::store::key::Key;
 
     fn open(dir: &Path) -> Result<Arc<App>, StartError> {
         let config = Given { data_dir: Some(dir.join("data")), ..Given::default() }.complete().unwrap();
@@ -328,6 +330,16 @@ mod tests {
         let key = dir.path().join("data/master.key");
         fs::write(&key, "generated AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();
         assert!(matches!(open(dir.path()), Err(StartError::WrongKey)));
+    }
+
+    #[test]
+    fn a_store_that_lost_its_identity_does_not_become_another_box() {
+        let dir = tempfile::tempdir().unwrap();
+        let app = open(dir.path()).unwrap();
+        let lost = app.store.write_blocking(|tx, _| tx.delete::<meta::Identity>(&Key::new()));
+        lost.map_err(|fault: Fault| fault).unwrap();
+        drop(app);
+        assert!(matches!(open(dir.path()), Err(StartError::Store(Fault::Corrupt { .. }))));
     }
 
     #[test]

@@ -46,6 +46,7 @@ use crate::cli::sync::SyncRequest;
 use crate::config::Config;
 use crate::config::secrets::OldVariables;
 use crate::config::sources::Layer;
+use crate::store::fault::Fault;
 use crate::upstream::Link;
 
 /// Runs the command line of this process.
@@ -153,6 +154,9 @@ fn open_with(config: Config, old: OldVariables) -> Result<Arc<App>, Failure> {
     let parts = Parts { clock: Arc::new(SystemClock::new()), entropy: Arc::new(OsEntropy), old, medium: None };
     App::open(config, parts).map_err(|error| {
         let hint = match &error {
+            StartError::Store(Fault::Corrupt { .. }) => {
+                "The store is damaged: look after the disk, and restore the last good backup into an empty data folder."
+            }
             StartError::Store(_) => "Is another whotbox running on this data folder? Otherwise look after its disk.",
             StartError::Unfit(_) => "Nothing was changed. Install the newer version, or restore a backup.",
             StartError::Upgrade(UpgradeError::Room { .. }) => {

@@ -94,13 +94,13 @@ impl Layout {
             return Err(unfit("it begins with something else"));
         }
         if crc != crc32fast::hash(front).to_le_bytes() {
-            return Err(unfit("its first block is damaged"));
+            return Err(Fault::Corrupt { table: "store", reason: "the first block of its file is damaged" });
         }
         let layout = Self { journal: journal.try_into().map_or(0, u64::from_le_bytes) };
         // Tables of no length are made anew, which only a store that was never at work may be.
         let left = file.len()?.checked_sub(layout.tables());
         if left.is_none() || (left == Some(0) && layout.was_at_work(file)?) {
-            return Err(unfit("it was cut off"));
+            return Err(Fault::Corrupt { table: "store", reason: "its file was cut off" });
         }
         Ok(layout)
     }

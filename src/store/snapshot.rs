@@ -59,6 +59,14 @@ impl Snapshot {
         Space::ALL.into_iter().try_for_each(|space| guarded(|| in_order(self.tree(space)?)))
     }
 
+    /// Whether there is nothing in the store, as before its first start.
+    ///
+    /// # Errors
+    /// [`Fault`] where it cannot be read.
+    pub fn has_no_rows(&self) -> Result<bool, Fault> {
+        Ok(self.raw_scan(Space::Rows, &Range::prefix(Vec::new(), false), 1)?.is_empty())
+    }
+
     fn tree(&self, space: Space) -> Result<&Tree, Fault> {
         let [rows, indexes, changes] = &self.trees;
         let cell = match space {
