@@ -212,10 +212,16 @@ fn what_an_earlier_round_left_in_the_journal_is_not_done_again() {
 
 #[test]
 fn a_damaged_first_block_is_named() {
-    for (offset, bit) in [(0, 1), (7, 2), (8, 1), (17, 1)] {
+    let damaged = |offset: usize, bit: u8| {
         let mut bytes = journaled(1);
         bytes[offset] ^= bit;
-        assert!(matches!(reopen(bytes).err(), Some(Fault::Unavailable(why)) if why.contains("not a store")));
+        reopen(bytes).err()
+    };
+    for (offset, bit) in [(0, 1), (7, 2)] {
+        assert!(matches!(damaged(offset, bit), Some(Fault::Unavailable(why)) if why.contains("not a store")));
+    }
+    for (offset, bit) in [(8, 1), (17, 1)] {
+        assert!(matches!(damaged(offset, bit), Some(Fault::Corrupt { reason, .. }) if reason.contains("first block")));
     }
     assert!(reopen(journaled(1)[..10].to_vec()).is_err());
 }
