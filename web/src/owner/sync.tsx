@@ -135,23 +135,23 @@ function History() {
 
 /** Why nothing moves and what to do, in the owner's language where the box names the reason, else as the box says it. */
 function reason(of: Replication): [string | null, string | null] {
-  // The setup below says what to do.
-  if (of.state === 'disabled') return [null, null];
   const name = /^([a-z_]+): /.exec(of.reason ?? '')?.[1] ?? of.state;
   const [why, mend] = [`why.${name}`, `mend.${name}`];
   return has(why) && has(mend) ? [o(why), o(mend)] : [of.reason, of.advice];
 }
 
 function Report({ of }: { of: Replication }) {
-  const [why, mend] = reason(of);
+  const linked = of.state !== 'disabled';
+  // Where there is no central, the form below says what to do, and there is nothing to count.
+  const [why, mend] = linked ? reason(of) : [null, null];
   const lines: [string, string | null][] = [
     [o('sync.state'), o(`sync.state.${of.state}`)],
     [o('sync.why'), why],
     [o('sync.do'), mend],
-    [o('sync.backlog'), of.state === 'disabled' ? null : String(of.backlog)],
+    [o('sync.backlog'), linked ? String(of.backlog) : null],
     [o('sync.lag'), of.backlog > 0 ? o('sync.seconds', { n: of.lag_seconds }) : null],
-    [o('sync.seq'), of.state === 'disabled' ? null : o('sync.of', { acked: of.acked_seq, head: of.head_seq })],
-    [o('sync.last'), of.state === 'disabled' ? null : of.last_sync_at ? when(of.last_sync_at) : o('sync.never')],
+    [o('sync.seq'), linked ? o('sync.of', { acked: of.acked_seq, head: of.head_seq }) : null],
+    [o('sync.last'), linked ? (of.last_sync_at ? when(of.last_sync_at) : o('sync.never')) : null],
     [o('sync.error'), of.last_error],
     [o('sync.verified'), of.last_verified_at ? when(of.last_verified_at) : null],
     [o('sync.dead'), of.dead_letters > 0 ? String(of.dead_letters) : null],
