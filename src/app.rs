@@ -29,6 +29,7 @@ use crate::game;
 use crate::identity;
 use crate::live::hub::Hub;
 use crate::live::power::Power;
+use crate::mdns::Status;
 use crate::store;
 use crate::store::answers;
 use crate::store::backups::Phase;
@@ -54,6 +55,8 @@ pub struct App {
     pub store: Store,
     /// Who is connected.
     pub hub: Arc<Hub>,
+    /// The name of the box on its network.
+    pub mdns: Status,
     /// The wish that the box ends.
     pub power: Power,
     /// When it was opened.
@@ -180,6 +183,7 @@ impl App {
         let chat = chat::service::Service::open(&secrets.master, setup, &store.read()?);
         let chat = Arc::new(chat.map_err(|error| StartError::Keys { path, error })?);
         chat.set_gate(gate(&store)?);
+        let mdns = Status::wanting(config.label(chosen::one(&store.read()?, chosen::BOX_NAME)?.as_deref()));
         let shut = locked::of(&store.read()?)?.is_some();
         Ok(Arc::new(Self {
             config,
@@ -188,6 +192,7 @@ impl App {
             entropy,
             store,
             hub,
+            mdns,
             power: Power::default(),
             identity,
             customer,
@@ -198,6 +203,14 @@ impl App {
             box_id,
             secrets,
         }))
+    }
+
+    /// Every name and address under which clients reach the box; the certificate is for them.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let (mut names, own) = (self.config.names(), self.mdns.known().host());
+        names.extend(own.filter(|name| !names.contains(name)));
+        names
     }
 
     /// Notes whether central has shut this box, as the store says.

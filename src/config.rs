@@ -63,6 +63,10 @@ pub struct Given {
     pub plain_http: Option<bool>,
     /// The address that join links and codes carry, if it is not the one the request came to.
     pub public_url: Option<String>,
+    /// Whether the box answers for a name of its own on its network.
+    pub mdns: Option<bool>,
+    /// That name, without `.local`, where it is not to follow the box's name.
+    pub mdns_name: Option<String>,
     /// Whether anyone may register without an invite.
     pub open_registration: Option<bool>,
     /// Origins besides the box's own that may open sockets.
@@ -117,7 +121,7 @@ pub struct Given {
 macro_rules! each_setting {
     ($with:ident) => {
         $with! {
-            data_dir listen tls tls_cert tls_key plain_http public_url open_registration origins proxies code_sender code_webhook
+            data_dir listen tls tls_cert tls_key plain_http public_url mdns mdns_name open_registration origins proxies code_sender code_webhook
             code_webhook_ca archive_days archive_recipient shred_minutes hold_grace_hours hold_second_moderator
             hold_offline_days log_days verify_hours backup_dir backup_keep upstream upstream_ca upstream_hours upstream_kbit courier_recipient log_level log_format production
         }
@@ -187,6 +191,10 @@ pub struct Config {
     pub plain_http: bool,
     /// The address in join links, without a slash at its end.
     pub public_url: Option<String>,
+    /// Whether the box answers for a name of its own.
+    pub mdns: bool,
+    /// The name, where it is set by hand.
+    pub mdns_name: Option<String>,
     /// Whether anyone may register without an invite.
     pub open_registration: bool,
     /// Further origins that may open sockets.
@@ -323,6 +331,9 @@ impl Given {
         if public_url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
             return Err(setting("public_url", "It starts with http:// or https://."));
         }
+        if self.mdns_name.as_ref().is_some_and(|name| !names::is_label(name)) {
+            return Err(setting("mdns_name", "Small letters, digits and - within them, at most 60, without .local."));
+        }
         if self.proxies.iter().flatten().any(|proxy| !proxy.is_loopback()) {
             return Err(setting("proxies", "Only loopback addresses can be trusted to name the client."));
         }
@@ -349,6 +360,8 @@ impl Given {
             tls,
             plain_http: self.plain_http.unwrap_or(true),
             public_url,
+            mdns: self.mdns.unwrap_or(true),
+            mdns_name: self.mdns_name,
             open_registration: self.open_registration.unwrap_or(false),
             origins: self.origins.unwrap_or_default(),
             proxies: self.proxies.unwrap_or_default(),
@@ -491,6 +504,8 @@ mod tests {
             "listen = []",
             "archive_days = 0",
             "public_url = \"box\"",
+            "mdns_name = \"Mama Put\"",
+            "mdns_name = \"box.local\"",
             "origins = [\"https://owner.example/\"]",
             "origins = [\"owner.example\"]",
         ] {

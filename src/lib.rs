@@ -28,6 +28,7 @@ pub mod ledger;
 pub mod catalog;
 
 pub mod live;
+pub mod mdns;
 pub mod system;
 
 pub mod config;

@@ -31,8 +31,9 @@ use crate::jobs::housekeeping::Housekeeping;
 use crate::jobs::replication::Replication;
 use crate::jobs::retention::Retention;
 use crate::jobs::verify::Verify;
-use crate::jobs::{self, Job, Next};
+use crate::jobs::{self, Job, Next, naming};
 use crate::live::power::Ending;
+use crate::mdns::Ports;
 use crate::system;
 use crate::upstream::Link;
 
@@ -139,6 +140,7 @@ impl Running {
         running.begin(Retention { app: Arc::clone(app), link });
         running.begin(Backup { app: Arc::clone(app), started: false });
         running.begin(Compaction { app: Arc::clone(app), looked: None });
+        running.name();
         running.begin(Watchdog { app: Arc::clone(app) });
         if let Some(tls) = running.tls.clone() {
             running.begin(Certificate { app: Arc::clone(app), tls });
@@ -148,6 +150,16 @@ impl Running {
 
     fn begin(&self, job: impl Job + 'static) {
         self.tasks.spawn(jobs::run(job, self.app.store.watch(), self.stop.clone()));
+    }
+
+    /// Answers for the box's name on its network.
+    fn name(&self) {
+        let (app, listened) = (Arc::clone(&self.app), self.server.addresses().to_vec());
+        let port = listened.iter().find(|address| !address.ip().is_loopback()).map(SocketAddr::port);
+        // Where the box itself has made the certificate, players may stay on plain HTTP.
+        let plain = self.tls.is_none() || app.config.plain_http;
+        let ports = Ports { http: port.filter(|_| plain), https: port.filter(|_| self.tls.is_some()) };
+        self.tasks.spawn(naming::run(app, ports, listened, self.stop.clone()));
     }
 
     /// Tells the terminal and systemd that the box is up.
@@ -169,7 +181,7 @@ impl Running {
     /// Reads the certificate again.
     fn reload(&self) {
         let Some(tls) = &self.tls else { return };
-        match tls.reload(&self.app.config.names(), self.app.clock.wall()) {
+        match tls.reload(&self.app.names(), self.app.clock.wall()) {
             Ok(_) => tracing::info!("the certificate was read again"),
             Err(error) => tracing::error!(%error, "the certificate cannot be read; the old one stays"),
         }
@@ -200,7 +212,7 @@ fn tls(app: &App) -> Result<Option<Tls>, Failure> {
         TlsSetting::SelfSigned => Source::SelfSigned(app.config.data_dir.clone()),
     };
     let hint = "Give a PEM certificate chain and its key, or use --tls self-signed. What is damaged in the data folder: move it away, and the box makes another.";
-    let made = Tls::open(source, &app.config.names(), app.clock.wall());
+    let made = Tls::open(source, &app.names(), app.clock.wall());
     made.map(Some).map_err(|error| Failure::failed(error, hint))
 }
 
@@ -234,7 +246,7 @@ struct Certificate {
 
 impl Job for Certificate {
     async fn step(&mut self) -> Next {
-        match self.tls.reload(&self.app.config.names(), self.app.clock.wall()) {
+        match self.tls.reload(&self.app.names(), self.app.clock.wall()) {
             Ok(true) => tracing::info!("another certificate is in use"),
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "the certificate cannot be read; the old one stays"),

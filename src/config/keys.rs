@@ -51,6 +51,8 @@ pub const ALL: &[Key] = &[
     key("tls_key", Form::Text, A_FILE),
     key("plain_http", Form::Switch, A_SWITCH),
     key("public_url", Form::Text, "an address, as in \"http://192.168.4.1:8080\""),
+    key("mdns", Form::Switch, A_SWITCH),
+    key("mdns_name", Form::Text, "a name without .local, as in \"whot-mama\""),
     key("open_registration", Form::Switch, A_SWITCH),
     key("origins", Form::List, "a list, as in [\"https://owner.example\"]"),
     key("proxies", Form::List, "a list of addresses, as in [\"127.0.0.1\"]"),

@@ -13,6 +13,7 @@ use crate::chat::audit;
 use crate::chat::service::Gate;
 use crate::doctor::{Finding, authority, certificate_file, loose};
 use crate::jobs::backup::last_good;
+use crate::mdns::State as Naming;
 use crate::store::{backups, locked, meta};
 use crate::upstream::state::State;
 use crate::upstream::{Link, enrol, revocation};
@@ -27,6 +28,7 @@ pub(in crate::doctor) const ALL: &[(&str, Check)] = &[
     ("secrets", secrets),
     ("clock", clock),
     ("network", network),
+    ("name", name),
     ("certificate", certificate_of),
     ("central", central),
     ("backups", backups_of),
@@ -140,6 +142,37 @@ fn clock(app: &App, _: &Link) -> Vec<Finding> {
     let message = format!("Nothing says that the clock is right ({}), so nothing is expired or purged.", wall.now);
     let fix = "Let the system set it (timedatectl set-ntp true), or compare it and run: whotbox clock confirm --time … --reason …";
     vec![Finding::warning("clock_untrusted", message, fix)]
+}
+
+/// The box's name on its network.
+fn name(app: &App, _: &Link) -> Vec<Finding> {
+    let known = app.mdns.known();
+    let (wanted, label) = (&known.wanted, &known.label);
+    let found = match known.state {
+        Naming::Off | Naming::Claiming => None,
+        Naming::Held if wanted == label => None,
+        Naming::Held => {
+            let message = format!("Another machine here is called {wanted}.local, so this box is {label}.local.");
+            let fix = "Give the box another name on its settings page, or set mdns_name in whotbox.toml.";
+            Some(Finding::warning("name_taken", message, fix))
+        }
+        Naming::Taken => {
+            let message = format!("Others here have the name {wanted}.local and all like it: the box answers for none.");
+            let fix = "Give the box another name on its settings page, or set mdns_name in whotbox.toml.";
+            Some(Finding::warning("name_taken", message, fix))
+        }
+        Naming::NoNetwork => {
+            let message = format!("The machine is on no network that could ask for {wanted}.local.");
+            let fix = "Turn its Wi-Fi on or plug its cable in; the name follows by itself. mdns = false if none is wanted.";
+            Some(Finding::note("name_without_network", message, fix))
+        }
+        Naming::Refused => {
+            let message = format!("The system gives no socket for {wanted}.local: people come by the number alone.");
+            let fix = "Let the service use UDP port 5353 (see its log at level debug), or set mdns = false in whotbox.toml.";
+            Some(Finding::warning("name_refused", message, fix))
+        }
+    };
+    found.into_iter().collect()
 }
 
 fn network(app: &App, _: &Link) -> Vec<Finding> {

@@ -19,19 +19,19 @@ use crate::http::problem::{Code, Problem};
 use crate::http::reply::{self, Response};
 use crate::http::request::Req;
 use crate::http::route::{Resource, get, put};
-use crate::store::chosen;
+use crate::store::chosen::{self, BOX_NAME};
 use crate::store::fault::Fault;
 
 const LIST: &str = "/api/v1/box/settings";
 const ONE: &str = "/api/v1/box/settings/{name}";
-/// The name of the box among the choices; it is no setting of a file.
-const BOX_NAME: &str = "box_name";
 
 /// What everybody may know of the box.
 #[derive(Serialize, ToSchema)]
 struct BoxCard {
     /// What its owner calls it.
     name: Option<String>,
+    /// Its address on its network, by name: null while it answers for none.
+    local_url: Option<String>,
 }
 
 /// The settings of the box.
@@ -87,7 +87,7 @@ pub fn resource(app: &Arc<App>) -> Resource {
 
 async fn card(app: Arc<App>, _: Req) -> Result<Response, Problem> {
     let name = app.store.read().and_then(|read| chosen::one(&read, BOX_NAME)).map_err(auth::fault)?;
-    Ok(reply::ok(&BoxCard { name }))
+    Ok(reply::ok(&BoxCard { name, local_url: app.mdns.known().url() }))
 }
 
 /// Whether a setting is said by something that a choice does not overrule.

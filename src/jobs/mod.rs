@@ -11,6 +11,7 @@ pub mod erasure;
 pub mod games;
 pub mod gateway;
 pub mod housekeeping;
+pub mod naming;
 pub mod replication;
 pub mod retention;
 pub mod verify;

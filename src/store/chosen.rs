@@ -12,6 +12,9 @@ use crate::store::read::{Read, ReadExt as _};
 use crate::store::record::{Record, TableId};
 use crate::store::tx::Tx;
 
+/// The name of the box among the choices; it is no setting of a file.
+pub const BOX_NAME: &str = "box_name";
+
 /// One choice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chosen {

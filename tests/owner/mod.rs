@@ -8,6 +8,7 @@ mod full;
 mod handbook;
 mod memory;
 mod metrics;
+mod name;
 mod power;
 mod restoring;
 mod settings;

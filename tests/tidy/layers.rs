@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["customer"],
     &["chat", "game", "ledger"],
     &["catalog"],
-    &["live", "system"],
+    &["live", "mdns", "system"],
     &["config"],
     &["app"],
     &["backup"],

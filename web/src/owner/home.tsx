@@ -9,6 +9,7 @@ import { forget, held } from '../base/session';
 import { useAction, useLoad, useTitle } from '../ui/hooks';
 import { Languages } from '../ui/login';
 import { Button, Heading, Loading } from '../ui/parts';
+import { Address } from './address';
 import { Page } from './app';
 import { done, type Facts, facts, STEPS } from './setup';
 import { o } from './words';
@@ -124,7 +125,7 @@ export function Home({ admin }: { admin: boolean }) {
       </section>
       <section class="panel stack">
         <h2>{o('join.at')}</h2>
-        <p class="address">{location.origin}</p>
+        <Address />
         <p class="soft">{o('join.how')}</p>
       </section>
       <a class="button plain" href="/box/games">

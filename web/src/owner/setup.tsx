@@ -155,7 +155,7 @@ function Now({ step, of, say, reload, onMade, print }: NowProps): ComponentChild
       return (
         <>
           <p>{o('setup.network.how')}</p>
-          <p class="address">{location.origin}</p>
+          <Address />
           <Button kind="main" onClick={() => say('network')}>
             {o('setup.network.yes')}
           </Button>
