@@ -319,6 +319,7 @@ impl Given {
     /// [`ConfigError::Setting`] naming the first that cannot be used.
     pub fn complete(self) -> Result<Config, ConfigError> {
         let setting = |setting, reason: &str| ConfigError::Setting { setting, reason: reason.into() };
+        self.check_addresses()?;
         let data_dir = self.data_dir();
         let tls = protection(self.tls, self.tls_cert, self.tls_key)?;
         let listen = match self.listen {
@@ -328,21 +329,6 @@ impl Given {
         };
         let code_webhook = code_webhook(self.code_sender, self.code_webhook)?;
         let public_url = self.public_url.map(|url| url.trim_end_matches('/').to_owned());
-        if public_url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
-            return Err(setting("public_url", "It starts with http:// or https://."));
-        }
-        if self.mdns_name.as_ref().is_some_and(|name| !names::is_label(name)) {
-            return Err(setting("mdns_name", "Small letters, digits and - within them, at most 60, without .local."));
-        }
-        if self.proxies.iter().flatten().any(|proxy| !proxy.is_loopback()) {
-            return Err(setting("proxies", "Only loopback addresses can be trusted to name the client."));
-        }
-        if self.origins.iter().flatten().any(|origin| !is_origin(origin)) {
-            return Err(setting(
-                "origins",
-                "An origin is https://host or http://host:port, without a slash at its end.",
-            ));
-        }
         let days = |days: u32| Duration::from_secs(u64::from(days) * 24 * 3600);
         let archive_days = self.archive_days.unwrap_or(DEFAULT_ARCHIVE_DAYS);
         let archive_days = bounded("archive_days", archive_days, 1..=3650, " days")?;
@@ -391,6 +377,25 @@ impl Given {
             production: self.production.unwrap_or(false),
             said: Origins::default(),
         })
+    }
+
+    /// Whether what names the box, its clients and its proxies can be what it is to be.
+    fn check_addresses(&self) -> Result<(), ConfigError> {
+        let setting = |setting, reason: &str| Err(ConfigError::Setting { setting, reason: reason.into() });
+        if self.public_url.as_ref().is_some_and(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+            return setting("public_url", "It starts with http:// or https://.");
+        }
+        if self.mdns_name.as_ref().is_some_and(|name| !names::is_label(name)) {
+            return setting("mdns_name", "Small letters, digits and - within them, at most 60, without .local.");
+        }
+        if self.proxies.iter().flatten().any(|proxy| !proxy.is_loopback()) {
+            return setting("proxies", "Only loopback addresses can be trusted to name the client.");
+        }
+        if self.origins.iter().flatten().any(|origin| !is_origin(origin)) {
+            let reason = "An origin is https://host or http://host:port, without a slash at its end.";
+            return setting("origins", reason);
+        }
+        Ok(())
     }
 }
 

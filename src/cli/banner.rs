@@ -17,6 +17,8 @@ pub struct Banner<'a> {
     pub tls: bool,
     /// The address that was set by hand.
     pub public_url: Option<&'a str>,
+    /// The address by name, which the box is about to ask its network for.
+    pub named: Option<&'a str>,
     /// The first admin's name and one-time password, on the first start alone.
     pub admin: Option<(&'a str, &'a str)>,
 }
@@ -59,6 +61,9 @@ pub fn write(out: &mut dyn Write, banner: &Banner<'_>) -> io::Result<()> {
         writeln!(out, "\n{picture}")?;
     }
     writeln!(out, "The box is at  {url}")?;
+    if let Some(named) = banner.named {
+        writeln!(out, "Or by name     {named}")?;
+    }
     for address in banner.addresses {
         writeln!(out, "Listening on   {address}")?;
     }
@@ -88,10 +93,13 @@ mod tests {
     fn the_password_stands_there_on_the_first_start_alone() {
         let say = |admin| {
             let mut out = Vec::new();
-            let banner = Banner { addresses: &["10.0.0.1:80".parse().unwrap()], tls: false, public_url: None, admin };
+            let addresses = &["10.0.0.1:80".parse().unwrap()];
+            let named = Some("http://whot-mama.local");
+            let banner = Banner { addresses, tls: false, public_url: None, named, admin };
             write(&mut out, &banner).unwrap();
             String::from_utf8(out).unwrap()
         };
+        assert!(say(None).contains("http://10.0.0.1\nOr by name     http://whot-mama.local\n"));
         assert!(say(Some(("admin", "pass-word"))).contains("pass-word"));
         assert!(!say(None).contains("Password"));
     }

@@ -33,7 +33,7 @@ use crate::jobs::retention::Retention;
 use crate::jobs::verify::Verify;
 use crate::jobs::{self, Job, Next, naming};
 use crate::live::power::Ending;
-use crate::mdns::Ports;
+use crate::mdns::{Known, Ports};
 use crate::system;
 use crate::upstream::Link;
 
@@ -159,6 +159,7 @@ impl Running {
         // Where the box itself has made the certificate, players may stay on plain HTTP.
         let plain = self.tls.is_none() || app.config.plain_http;
         let ports = Ports { http: port.filter(|_| plain), https: port.filter(|_| self.tls.is_some()) };
+        app.mdns.note(Known { ports, ..app.mdns.known() });
         self.tasks.spawn(naming::run(app, ports, listened, self.stop.clone()));
     }
 
@@ -168,7 +169,8 @@ impl Running {
         let addresses: &[SocketAddr] = self.server.addresses();
         let admin = self.first_password.as_deref().map(|password| (FIRST_ADMIN, password));
         let (tls, public_url) = (self.tls.is_some(), config.public_url.as_deref());
-        let banner = Banner { addresses, tls, public_url, admin };
+        let named = self.app.mdns.known().coming_url();
+        let banner = Banner { addresses, tls, public_url, named: named.as_deref(), admin };
         if let Err(error) = banner::write(&mut std::io::stdout().lock(), &banner) {
             // The box serves all the same: whoever started it no longer listens.
             tracing::warn!(%error, "the address could not be shown");

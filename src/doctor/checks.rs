@@ -157,18 +157,21 @@ fn name(app: &App, _: &Link) -> Vec<Finding> {
             Some(Finding::warning("name_taken", message, fix))
         }
         Naming::Taken => {
-            let message = format!("Others here have the name {wanted}.local and all like it: the box answers for none.");
+            let message =
+                format!("Others here have the name {wanted}.local and all like it: the box answers for none.");
             let fix = "Give the box another name on its settings page, or set mdns_name in whotbox.toml.";
             Some(Finding::warning("name_taken", message, fix))
         }
         Naming::NoNetwork => {
             let message = format!("The machine is on no network that could ask for {wanted}.local.");
-            let fix = "Turn its Wi-Fi on or plug its cable in; the name follows by itself. mdns = false if none is wanted.";
+            let fix =
+                "Turn its Wi-Fi on or plug its cable in; the name follows by itself. mdns = false if none is wanted.";
             Some(Finding::note("name_without_network", message, fix))
         }
         Naming::Refused => {
             let message = format!("The system gives no socket for {wanted}.local: people come by the number alone.");
-            let fix = "Let the service use UDP port 5353 (see its log at level debug), or set mdns = false in whotbox.toml.";
+            let fix =
+                "Let the service use UDP port 5353 (see its log at level debug), or set mdns = false in whotbox.toml.";
             Some(Finding::warning("name_refused", message, fix))
         }
     };

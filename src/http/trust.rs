@@ -103,7 +103,9 @@ async fn download(app: Arc<App>, _: Req) -> Result<Response, Problem> {
 }
 
 async fn explain(app: Arc<App>, _: Req) -> Result<Response, Problem> {
-    Ok(page::of("Trust this box", &authority(&app.config).map_or_else(nothing, |certificate| steps(&certificate))))
+    let named = app.mdns.known().https_url();
+    let what = authority(&app.config).map_or_else(nothing, |certificate| steps(&certificate, named.as_deref()));
+    Ok(page::of("Trust this box", &what))
 }
 
 /// Where the box has no authority of its own, or a certificate that the owner brought.
@@ -113,8 +115,12 @@ fn nothing() -> String {
         .to_owned()
 }
 
-fn steps(certificate: &CertificateDer<'_>) -> String {
+fn steps(certificate: &CertificateDer<'_>, named: Option<&str>) -> String {
     let print = fingerprint(certificate);
+    // Letters, digits and what stands between the parts of an address: nothing in it has to be escaped.
+    let by_name = |before: &str, after: &str| -> String {
+        named.map(|url| format!("<p>{before} <code>{url}</code>{after}</p>")).unwrap_or_default()
+    };
     let list = |one: fn(&Steps) -> &'static str| -> String {
         STEPS.iter().map(|steps| format!("<h3>{}</h3><p>{}</p>", steps.device, one(steps))).collect()
     };
@@ -124,15 +130,21 @@ fn steps(certificate: &CertificateDer<'_>) -> String {
          never for a site on the internet.</p><p><strong>Compare first.</strong> Its SHA-256 fingerprint must be the one that \
          the owner’s page shows under “Health”, and <code>whotbox status</code> on the box:</p><p><code>{print}</code></p>\
          <p>If it is another one, somebody stands between you and the box: do not install it.</p>\
-         <p><a href=\"/trust/whot-box.crt\">Download the certificate (whot-box.crt)</a></p>{english}</section>\
+         <p><a href=\"/trust/whot-box.crt\">Download the certificate (whot-box.crt)</a></p>{english}{by_name_english}</section>\
          <section lang=\"pcm\"><h2>Pidgin</h2><p>Player no need this one. Who dey run the box, and im staff, go do am once for \
          each phone or computer, and the browser warning go comot.</p><p>The certificate fit stand for local name and local \
          address only, e no fit stand for any site for internet.</p><p><strong>Compare first.</strong> The SHA-256 fingerprint \
          must be the same with the one for the owner page under “Health”, and <code>whotbox status</code> for the \
          box:</p><p><code>{print}</code></p><p>If e no be the same, person dey between you and the box: no install am.</p>\
-         <p><a href=\"/trust/whot-box.crt\">Download the certificate (whot-box.crt)</a></p>{pidgin}</section>",
+         <p><a href=\"/trust/whot-box.crt\">Download the certificate (whot-box.crt)</a></p>{pidgin}{by_name_pidgin}</section>",
         english = list(|steps| steps.english),
         pidgin = list(|steps| steps.pidgin),
+        by_name_english = by_name(
+            "Then the box is at",
+            ", by name, and at its number as before. Older Android phones know the number alone."
+        ),
+        by_name_pidgin =
+            by_name("After that the box dey for", ", and the number still dey work. Old Android sabi only the number."),
     )
 }
 

@@ -59,15 +59,27 @@ impl Known {
         (self.state != State::Off).then(|| format!("{}.local", self.label))
     }
 
-    /// The address for people, while the box answers for it. Players need no certificate where plain HTTP is served.
+    /// The address for people, while the box answers for it.
     #[must_use]
     pub fn url(&self) -> Option<String> {
-        let host = self.host().filter(|_| self.state == State::Held)?;
-        let (scheme, usual, port) = match (self.ports.http, self.ports.https) {
-            (Some(port), _) => ("http", 80, port),
-            (None, Some(port)) => ("https", 443, port),
-            (None, None) => return None,
-        };
+        self.coming_url().filter(|_| self.state == State::Held)
+    }
+
+    /// The address for people once the box answers for it. Players need no certificate where plain HTTP is served.
+    #[must_use]
+    pub fn coming_url(&self) -> Option<String> {
+        let plain = self.ports.http.and_then(|port| self.at("http", 80, port));
+        plain.or_else(|| self.at("https", 443, self.ports.https?))
+    }
+
+    /// The address for who trusts the box's certificate, while the box answers for it.
+    #[must_use]
+    pub fn https_url(&self) -> Option<String> {
+        self.at("https", 443, self.ports.https?).filter(|_| self.state == State::Held)
+    }
+
+    fn at(&self, scheme: &str, usual: u16, port: u16) -> Option<String> {
+        let host = self.host()?;
         Some(if port == usual { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{port}") })
     }
 }

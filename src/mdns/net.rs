@@ -17,8 +17,10 @@ pub const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 pub const PORT: u16 = 5353;
 /// More networks than these are bridges of containers and the like.
 const MOST: usize = 8;
-/// Where Linux lists the networks and the IPv6 addresses of each; both are there under `ProcSubset=pid` too.
+/// Where Linux lists the networks, the ways that lead into each, and its IPv6 addresses; they are there under
+/// `ProcSubset=pid` too.
 const DEVICES: &str = "/proc/self/net/dev";
+const WAYS: &str = "/proc/self/net/route";
 const ADDRESSES_6: &str = "/proc/self/net/if_inet6";
 
 /// A network that can be spoken on.
@@ -34,10 +36,10 @@ pub struct Network {
 #[must_use]
 pub fn networks() -> Vec<Network> {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
-    let (devices, six) = (read(DEVICES), read(ADDRESSES_6));
+    let (devices, ways, six) = (read(DEVICES), read(WAYS), read(ADDRESSES_6));
     let names = devices.lines().filter_map(|line| Some(line.split_once(':')?.0.trim())).filter(|name| *name != "lo");
     let each = names.filter_map(|name| {
-        let four = own_address(name).ok()?;
+        let four = own_address(name).ok().filter(|four| leads(&ways, name, *four))?;
         let mut addresses = vec![IpAddr::V4(four)];
         addresses.extend(six_of(&six, name).map(IpAddr::V6));
         Some(Network { name: name.to_owned(), addresses })
@@ -45,13 +47,25 @@ pub fn networks() -> Vec<Network> {
     each.take(MOST).collect()
 }
 
-/// The address that the kernel would send from on a network.
+/// The address that the kernel would send from on a network. For one without an address it is that of another.
 fn own_address(device: &str) -> io::Result<Ipv4Addr> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
     socket.bind_device(Some(device.as_bytes()))?;
     socket.connect(&SocketAddr::from((GROUP, PORT)).into())?;
     let own = socket.local_addr()?.as_socket_ipv4().map(|address| *address.ip());
     own.filter(|ip| !ip.is_unspecified() && !ip.is_loopback()).ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+}
+
+/// Whether an address is of a network: whether a way leads to it there that is not the way to everywhere. A line is name,
+/// destination, gateway, flags, three counts, mask; the numbers as the kernel has them in memory.
+fn leads(table: &str, device: &str, ip: Ipv4Addr) -> bool {
+    let number = |word: &str| u32::from_str_radix(word, 16).ok();
+    table.lines().any(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [name, destination, _, _, _, _, _, mask, ..] = words.as_slice() else { return false };
+        let (Some(destination), Some(mask)) = (number(destination), number(mask)) else { return false };
+        *name == device && mask != 0 && u32::from_ne_bytes(ip.octets()) & mask == destination
+    })
 }
 
 /// The lasting addresses of a network: 32 digits, number, prefix, scope, flags, name. Of a link alone or not yet sure of
@@ -91,8 +105,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_address_is_of_the_network_that_leads_to_it() {
+        let number = |ip: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(ip));
+        let line = |name: &str, to: [u8; 4], mask: [u8; 4]| {
+            format!("{name}\t{}\t00000000\t0001\t0\t0\t0\t{}\t0\t0\t0\n", number(to), number(mask))
+        };
+        let table = [
+            "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n".to_owned(),
+            line("eth0", [0, 0, 0, 0], [0, 0, 0, 0]),
+            line("wlan0", [192, 168, 4, 0], [255, 255, 255, 0]),
+        ];
+        let leads = |name: &str, ip: [u8; 4]| leads(&table.concat(), name, ip.into());
+        assert!(leads("wlan0", [192, 168, 4, 1]));
+        // What goes anywhere says nothing about where the address is from.
+        assert!(
+            !leads("eth0", [192, 168, 4, 1]) && !leads("wlan0", [192, 168, 5, 1]) && !leads("lo", [192, 168, 4, 1])
+        );
+    }
+
+    #[test]
     fn of_the_ipv6_addresses_the_lasting_ones_are_taken() {
-        let line = |digits: &str, scope: &str, flags: &str, name: &str| format!("{digits} 02 40 {scope} {flags} {name}\n");
+        let line =
+            |digits: &str, scope: &str, flags: &str, name: &str| format!("{digits} 02 40 {scope} {flags} {name}\n");
         let own = "fd000000000000000000000000000007";
         let table = [
             line(own, "00", "80", "wlan0"),

@@ -194,7 +194,9 @@ impl Responder {
         let Some(message) = Message::parse(bytes) else { return Vec::new() };
         if message.response {
             // Only who speaks the protocol itself answers from its port (section 6).
-            if from.port() == PORT && message.answers.iter().chain(&message.additional).any(|record| self.foreign(record)) {
+            if from.port() == PORT
+                && message.answers.iter().chain(&message.additional).any(|record| self.foreign(record))
+            {
                 self.conflict(now);
             }
             return Vec::new();
@@ -216,9 +218,9 @@ impl Responder {
                 let own = self.facts.networks.values().flatten().map(|ip| wire::address(*ip));
                 !own.into_iter().any(|own| own == (record.kind, record.data.clone()))
             }
-            SRV => self.services().any(|(kind, port)| {
-                record.name == self.instance(kind) && record.data != self.place(port)
-            }),
+            SRV => self
+                .services()
+                .any(|(kind, port)| record.name == self.instance(kind) && record.data != self.place(port)),
             _ => false,
         }
     }
@@ -271,7 +273,8 @@ impl Responder {
             })
         };
         let old = from.port() != PORT;
-        let mut answers: Vec<Record> = own.iter().filter(asked).filter(|record| old || !known(record)).cloned().collect();
+        let mut answers: Vec<Record> =
+            own.iter().filter(asked).filter(|record| old || !known(record)).cloned().collect();
         if answers.is_empty() || (old && !nearby(from.ip())) || !self.may_answer(now, network) {
             return Vec::new();
         }
@@ -282,7 +285,14 @@ impl Responder {
             for record in answers.iter_mut().chain(&mut additional) {
                 (record.ttl, record.unique) = (OLD_TTL, false);
             }
-            let reply = Message { id: message.id, response: true, questions: message.questions, answers, additional, ..Message::default() };
+            let reply = Message {
+                id: message.id,
+                response: true,
+                questions: message.questions,
+                answers,
+                additional,
+                ..Message::default()
+            };
             return vec![Outgoing { network: network.to_owned(), to: To::One(from), bytes: reply.bytes() }];
         }
         let reply = Message { response: true, answers, additional, ..Message::default() };

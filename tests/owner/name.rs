@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::json;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
+use whotbox::base::certificate::{Facts, first};
 use whotbox::mdns::net::{GROUP, PORT};
 use whotbox::mdns::wire::{A, ANY, Message, PTR, Question, Record, SRV};
 
@@ -170,12 +171,20 @@ async fn on_a_network() {
     assert_eq!(whotbox.terminate(), Some(0));
     neighbour.until("goodbye", None, farewell_to("whot-mama-put.local")).await;
 
-    // and without a network it starts all the same
+    // and without a network it starts all the same, here with a certificate that has the name
     assert!(run("ip link set whot0 down"));
-    let whotbox = Whotbox::start(folder.path(), &["--listen", "0.0.0.0:0"]);
+    let whotbox = Whotbox::start(folder.path(), &["--listen", "0.0.0.0:0", "--tls", "self-signed"]);
+    let certificate = Facts::of(&first(&folder.path().join("data/cert.pem")).unwrap()).unwrap();
+    assert!(certificate.names.iter().any(|name| name == "whot-mama-put.local"), "{certificate:?}");
+    assert!(!whotbox.http.get("/trust").send().await.text().contains(".local"));
     let admin = whotbox.sign_in("admin", &crate::support::whotbox::own_password("admin")).await;
     let noted = async { while !findings(&admin).await.contains("name_without_network") {} };
     soon("a word about the network", noted).await;
     assert!(run("ip link set whot0 up"));
     neighbour.until("the name again", None, address_of("whot-mama-put.local")).await;
+    // then who comes to trust it is told the name as well, in both languages
+    let card = whotbox.http.get("/api/v1/box").send().await.json();
+    let named = card["local_url"].as_str().unwrap().replace("http://", "https://");
+    let page = whotbox.http.get("/trust").send().await;
+    assert_eq!(page.text().matches(&format!("<code>{named}</code>")).count(), 2, "{}", page.text());
 }

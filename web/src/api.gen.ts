@@ -2236,6 +2236,8 @@ export interface components {
         };
         /** @description What everybody may know of the box. */
         BoxCard: {
+            /** @description Its address on its network, by name: null while it answers for none. */
+            local_url?: string | null;
             /** @description What its owner calls it. */
             name?: string | null;
         };

@@ -9,6 +9,7 @@ import { recall, remember } from '../base/storage';
 import { Secret } from '../ui/confirm';
 import { useLoad, useTitle } from '../ui/hooks';
 import { Button, Heading, Loading } from '../ui/parts';
+import { Address } from './address';
 import { Page } from './app';
 import { BACKUPS, Recovery, Sheet } from './backups';
 import { ClockCheck } from './clock';

@@ -367,7 +367,7 @@ export const ownerEn = {
   'do.memory_tight': 'Give it more: MemoryMax in the service of the box.',
   'health.box': 'What the box says',
   name: 'Name of this box',
-  'name.hint': 'Guests see it when they join',
+  'name.hint': 'Guests see it when they join, and the box’s address on its Wi-Fi follows within a minute',
   'set.save': 'Save',
   'set.saved': 'Saved.',
   'set.saving': 'Saving…',

@@ -369,7 +369,7 @@ export const ownerPcm: Record<keyof typeof ownerEn, string> = {
   'do.memory_tight': 'Give am more: MemoryMax for the box service.',
   'health.box': 'Wetin the box talk',
   name: 'Name of this box',
-  'name.hint': 'Visitors go see am when dem join',
+  'name.hint': 'Visitors go see am when dem join, and the box address for im Wi-Fi go follow before one minute',
   'set.save': 'Save',
   'set.saved': 'E don save.',
   'set.saving': 'E dey save…',
