@@ -181,7 +181,7 @@ impl Responder {
 
     fn probe(&self, own: Vec<Record>) -> Message {
         let names = std::iter::once(self.host()).chain(self.services().map(|(kind, _)| self.instance(kind)));
-        let claims = own.into_iter().filter(|record| claimed(record)).collect();
+        let claims = own.into_iter().filter(claimed).collect();
         let questions = names.map(|name| Question { name, kind: ANY }).collect();
         Message { questions, claims, ..Message::default() }
     }
