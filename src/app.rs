@@ -34,14 +34,17 @@ use crate::store;
 use crate::store::answers;
 use crate::store::backups::Phase;
 use crate::store::fault::Fault;
-use crate::store::medium::{FileMedium, Medium, RESERVE};
+use crate::store::medium::{FileMedium, Mark, Medium, RESERVE};
 use crate::store::writer::{Settings, Store};
 use crate::store::{backups, chosen, locked, meta};
+use crate::system;
 
 /// The store's file within the data folder.
 pub const STORE_FILE: &str = "box.redb";
 /// Stands in the data folder while a restore or a rebuild is under way: what is there is no box yet.
 pub const RESTORING_FILE: &str = "restore.unfinished";
+/// How long it may take to check a suspect store before systemd gives the start up: some gigabytes on a slow card.
+const CHECKING: Duration = Duration::from_mins(30);
 
 /// A running box.
 pub struct App {
@@ -146,6 +149,7 @@ impl App {
         let in_a_file = medium.is_none();
         let medium =
             medium.unwrap_or_else(|| Arc::new(FileMedium { path: config.data_dir.join(STORE_FILE), reserve: RESERVE }));
+        be_patient(&*medium);
         let store = Store::open(Settings {
             medium,
             clock: Arc::clone(&clock),
@@ -288,6 +292,14 @@ fn make_folder(path: &Path) -> Result<(), StartError> {
             Err(fail("the folder above it does not exist: make it, or name another with --data-dir".into()))
         }
         Err(error) => Err(fail(error.to_string())),
+    }
+}
+
+/// A store over which the program panicked is checked whole when it is opened: systemd is told to wait.
+fn be_patient(medium: &dyn Medium) {
+    if medium.mark() == Some(Mark::Suspect) {
+        tracing::warn!("the program panicked over the store: all of it is checked now");
+        system::takes_longer(CHECKING);
     }
 }
 

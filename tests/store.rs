@@ -3,7 +3,7 @@
 mod commits;
 mod compaction;
 mod crash;
-mod damage;
+pub(crate) mod damage;
 pub(crate) mod disk;
 mod faults;
 mod file;

@@ -17,10 +17,7 @@ use std::path::{Path, PathBuf};
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = beside(path);
     // What an earlier try left may be readable by others, and nothing in it is needed.
-    match std::fs::remove_file(&beside) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove_file(&beside)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
@@ -58,6 +55,26 @@ pub fn make_folder(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(is_new),
         synced => synced.map(|()| is_new),
     }
+}
+
+/// Removes a file, if it is there. Until its folder is synced a power cut may bring it back.
+///
+/// # Errors
+/// What the operating system says.
+pub fn remove_file(path: &Path) -> io::Result<()> {
+    unless_absent(std::fs::remove_file(path))
+}
+
+/// Removes a folder and all that is in it, if it is there. Until the folder around it is synced a power cut may bring it back.
+///
+/// # Errors
+/// What the operating system says.
+pub fn remove_folder(path: &Path) -> io::Result<()> {
+    unless_absent(std::fs::remove_dir_all(path))
+}
+
+fn unless_absent(removed: io::Result<()>) -> io::Result<()> {
+    removed.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// Makes the names in a folder last.

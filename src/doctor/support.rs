@@ -29,6 +29,7 @@ const WORDS: &[&str] = &["tls", "code_sender", "log_format"];
 const FILES: &[&str] = &[
     "box.redb",
     "box.reserve",
+    "box.mark",
     "box.redb.newer",
     "master.key",
     "s2s.key",

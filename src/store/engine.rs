@@ -20,8 +20,9 @@ use crate::base::entropy::Entropy;
 use crate::store::fault::Fault;
 use crate::store::journal::{Journal, Record, Salt};
 use crate::store::layout::{Layout, SharedFile};
-use crate::store::medium::Medium;
+use crate::store::medium::{Mark, Medium};
 use crate::store::memory::{Memory, Seq};
+use crate::store::panics;
 use crate::store::read::Space;
 use crate::store::snapshot::{Memories, Snapshot, definition};
 use crate::store::writer::Fill;
@@ -43,6 +44,9 @@ pub(in crate::store) struct Engine {
     running: Mutex<Option<Running>>,
     file: SharedFile,
     layout: Layout,
+    medium: Arc<dyn Medium>,
+    /// The medium is marked: it was checked when it was opened, and was not written since.
+    marked: bool,
 }
 
 /// A checkpoint that was begun.
@@ -81,12 +85,30 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Engine {
-    /// Opens a medium and reads its journal back. `repaired` is told whether redb had to walk the file to repair it.
+    /// Opens a medium and reads its journal back. One over which redb has panicked is checked whole. `repaired` is told whether redb had to walk the file to repair it.
     ///
     /// # Errors
     /// [`Fault::Unavailable`] where it cannot be opened; [`Fault::Corrupt`] where what was acknowledged cannot be read.
     pub(in crate::store) fn open(
-        medium: &dyn Medium,
+        medium: &Arc<dyn Medium>,
+        entropy: &dyn Entropy,
+        repaired: &Arc<AtomicBool>,
+    ) -> Result<Self, Fault> {
+        let mark = medium.mark();
+        if mark == Some(Mark::Damaged) {
+            return Err(panics::DAMAGED);
+        }
+        let marked = mark.is_some();
+        let opened = panics::noted(medium, marked, || Self::open_tables(medium, marked, entropy, repaired));
+        if marked && matches!(opened, Err(Fault::Corrupt { .. })) {
+            medium.set_mark(Some(Mark::Damaged))?;
+        }
+        opened
+    }
+
+    fn open_tables(
+        medium: &Arc<dyn Medium>,
+        marked: bool,
         entropy: &dyn Entropy,
         repaired: &Arc<AtomicBool>,
     ) -> Result<Self, Fault> {
@@ -99,6 +121,7 @@ impl Engine {
         let mut builder = Builder::new();
         let flag = Arc::clone(repaired);
         builder.set_cache_size(CACHE);
+        builder.set_check_integrity_on_open(marked);
         builder.set_repair_callback(move |_| flag.store(true, Ordering::SeqCst));
         let database = builder.create_with_backend(layout.tables_of(Arc::clone(&file)))?;
         let (commit, salt) = match checkpoint_of(&database)? {
@@ -108,7 +131,16 @@ impl Engine {
         let memory = Memory::over(commit);
         let journal = Mutex::new(Journal::open(Arc::clone(&file), layout, salt, &memory)?);
         let memories = Memories { active: Arc::new(memory), frozen: None };
-        Ok(Self { database: Arc::new(database), memories, journal, running: Mutex::new(None), file, layout })
+        Ok(Self {
+            database: Arc::new(database),
+            memories,
+            journal,
+            running: Mutex::new(None),
+            file,
+            layout,
+            medium: Arc::clone(medium),
+            marked,
+        })
     }
 
     /// The last commit.
@@ -153,8 +185,8 @@ impl Engine {
         let frozen = std::mem::replace(&mut self.memories.active, Arc::new(Memory::over(commit)));
         self.memories.frozen = Some(Arc::clone(&frozen));
         held(&self.journal).turn();
-        let database = Arc::clone(&self.database);
-        let work = move || write_tables(&database, &frozen, commit);
+        let (database, medium, marked) = (Arc::clone(&self.database), Arc::clone(&self.medium), self.marked);
+        let work = move || panics::noted(&medium, marked, || write_tables(&database, &frozen, commit));
         let running = if beside {
             let thread = std::thread::Builder::new().name("store-checkpoint".into()).spawn(work);
             thread.map_or_else(|error| Running::Done(Err(error.into())), Running::Beside)
@@ -182,6 +214,20 @@ impl Engine {
     pub(in crate::store) fn finish(&mut self) {
         self.memories.frozen = None;
         held(&self.journal).release();
+        self.unmark();
+    }
+
+    /// Whether its medium was suspect when it was opened, and is still.
+    pub(in crate::store) const fn is_marked(&self) -> bool {
+        self.marked
+    }
+
+    /// The tables were written without a panic.
+    fn unmark(&mut self) {
+        if std::mem::take(&mut self.marked) {
+            // One that stays costs the next start a check.
+            drop(self.medium.set_mark(None));
+        }
     }
 
     /// Bytes of the file.
@@ -205,7 +251,7 @@ impl Engine {
     /// [`Fault::Busy`] while anybody has a snapshot; what the disk says, and the store has to be opened again.
     pub(in crate::store) fn compact(&mut self) -> Result<(), Fault> {
         let database = Arc::get_mut(&mut self.database).ok_or(Fault::Busy)?;
-        match database.compact() {
+        match panics::noted(&self.medium, self.marked, || database.compact()) {
             Ok(_) => Ok(()),
             Err(redb::CompactionError::Storage(error)) => Err(error.into()),
             Err(_) => Err(Fault::Busy),
@@ -224,9 +270,10 @@ impl Engine {
     /// What the disk says; the store has to be opened again.
     pub(in crate::store) fn settle(&mut self, draft: Option<&Draft>) -> Result<(), Fault> {
         let commit = draft.map_or(self.committed(), |draft| draft.seq);
-        write_tables(&self.database, &self.memories.active, commit)?;
+        panics::noted(&self.medium, self.marked, || write_tables(&self.database, &self.memories.active, commit))?;
         self.memories.active = Arc::new(Memory::over(commit));
         held(&self.journal).rewind();
+        self.unmark();
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use redb::backends::FileBackend;
 use redb::{Builder, StorageBackend};
 
+use crate::base::durable;
 use crate::store::layout::Layout;
 
 /// Bytes of a new file's journal. A checkpoint comes when half of it is full: seldom enough that a page is written once
@@ -18,6 +19,15 @@ const JOURNAL: u64 = 8 << 20;
 
 /// Bytes that a box keeps for a full disk: a few checkpoints of sign-outs, holds and audits, and the chat's key file anew.
 pub const RESERVE: u64 = 16 << 20;
+
+/// What redb's panics have told about the tables of a medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// redb panicked over them: every page is checked before they are used again.
+    Suspect,
+    /// The check found damage, or redb panicked once more.
+    Damaged,
+}
 
 /// A place that can be opened again after a failure.
 pub trait Medium: Debug + Send + Sync + 'static {
@@ -30,6 +40,20 @@ pub trait Medium: Debug + Send + Sync + 'static {
     /// How long the journal of a store that is made here becomes, in bytes.
     fn journal_bytes(&self) -> u64 {
         JOURNAL
+    }
+
+    /// The mark that the tables have.
+    fn mark(&self) -> Option<Mark> {
+        None
+    }
+
+    /// Marks the tables, or takes the mark away. It has to outlive the process, and no power cut.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn set_mark(&self, mark: Option<Mark>) -> io::Result<()> {
+        let _ = mark;
+        Ok(())
     }
 
     /// Keeps room beside the store, for what must be written when there is no other room.
@@ -82,6 +106,25 @@ impl Medium for FileMedium {
         Ok(Box::new(backend(file)?))
     }
 
+    fn mark(&self) -> Option<Mark> {
+        let text = std::fs::read_to_string(self.mark_path()).ok()?;
+        // Of a file that was put in this one's place since, nothing is known yet.
+        let is_damaged = self.written_at().is_some_and(|at| text == damaged_text(at));
+        Some(if is_damaged { Mark::Damaged } else { Mark::Suspect })
+    }
+
+    fn set_mark(&self, mark: Option<Mark>) -> io::Result<()> {
+        let text = match mark {
+            None => return durable::remove_file(&self.mark_path()),
+            Some(Mark::Suspect) => "suspect\n".to_owned(),
+            Some(Mark::Damaged) => damaged_text(self.written_at().unwrap_or_default()),
+        };
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(self.mark_path())?.write_all(text.as_bytes())
+    }
+
     fn keep_reserve(&self) -> io::Result<()> {
         if self.reserve == 0 {
             return Ok(());
@@ -117,6 +160,16 @@ impl FileMedium {
         self.path.with_extension("reserve")
     }
 
+    fn mark_path(&self) -> PathBuf {
+        self.path.with_extension("mark")
+    }
+
+    /// When the file was last written, by its file system's clock.
+    fn written_at(&self) -> Option<(i64, i64)> {
+        let meta = std::fs::metadata(&self.path).ok()?;
+        Some((meta.mtime(), meta.mtime_nsec()))
+    }
+
     /// Makes an empty database. It gets its name only when it is whole, because redb refuses a file that a power
     /// cut left between its first write and its last. The folder is locked meanwhile: of two processes that start
     /// together, one makes the file and the other finds it.
@@ -129,11 +182,9 @@ impl FileMedium {
         }
         let mut unfinished = self.path.clone().into_os_string();
         unfinished.push(".new");
+        let unfinished = PathBuf::from(unfinished);
         // What an earlier try left may be readable by others, and nothing in it is needed.
-        match std::fs::remove_file(&unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        durable::remove_file(&unfinished)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
@@ -143,6 +194,11 @@ impl FileMedium {
         // The new name must survive a power cut as well as the bytes under it.
         folder.sync_all()
     }
+}
+
+/// What a mark of damage says: of the file as it was written last.
+fn damaged_text((seconds, nanoseconds): (i64, i64)) -> String {
+    format!("damaged {seconds}.{nanoseconds:09}\n")
 }
 
 fn backend(file: File) -> io::Result<FileBackend> {

@@ -60,6 +60,7 @@ pub mod meta;
 pub mod once;
 mod overlay;
 pub mod page;
+mod panics;
 pub mod read;
 pub mod rebuild;
 pub mod record;

@@ -20,6 +20,7 @@ use crate::base::time::{Clock, Timestamp};
 use crate::store::engine::Engine;
 use crate::store::fault::Fault;
 use crate::store::medium::Medium;
+use crate::store::panics;
 use crate::store::snapshot::Snapshot;
 use crate::store::tx::Tx;
 
@@ -378,9 +379,9 @@ impl Drop for Stop {
 
 /// Opens the file. redb refuses most damage, but panics over some.
 fn open_engine(settings: &Settings, repaired: &Arc<AtomicBool>) -> Result<Engine, Fault> {
-    let open = || Engine::open(&*settings.medium, &*settings.entropy, repaired);
+    let open = || Engine::open(&settings.medium, &*settings.entropy, repaired);
     let opened = catch_unwind(AssertUnwindSafe(open));
-    opened.unwrap_or_else(|_| Err(Fault::Unavailable("the file is damaged".into())))
+    opened.unwrap_or(Err(Fault::Corrupt { table: "store", reason: "a page of the file is damaged" }))
 }
 
 impl Shared {
@@ -394,7 +395,16 @@ impl Shared {
 
     /// Puts another state in the file's place; the old one is closed by then.
     fn set_file(&self, file: File) {
-        *self.file_mut() = file;
+        self.replace(&mut self.file_mut(), file);
+    }
+
+    /// Closing writes which pages are free, unless a transaction has.
+    fn replace(&self, place: &mut File, file: File) {
+        let was_marked = place.engine().is_ok_and(Engine::is_marked);
+        let close = || panics::noted(&self.settings.medium, was_marked, || *place = file);
+        if catch_unwind(AssertUnwindSafe(close)).is_err() {
+            tracing::error!("the store panicked while it was closed");
+        }
     }
 
     fn write_loop(&self, commands: &Receiver<Box<dyn Command>>) {
@@ -536,7 +546,7 @@ impl Shared {
         self.use_reserve();
         // The disk is sound and opens at once: who reads meanwhile waits for that, and is not refused.
         let mut file = self.file_mut();
-        *file = File::Failed;
+        self.replace(&mut file, File::Failed);
         if let Some(engine) = self.opened() {
             *file = File::Open(engine);
         }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use redb::{BackendError, StorageBackend};
-use whotbox::store::medium::{self, Medium};
+use whotbox::store::medium::{self, Mark, Medium};
 
 use super::lab::Dice;
 
@@ -73,7 +73,7 @@ struct State {
 
 /// The disk. Clones are the same one.
 #[derive(Debug, Clone)]
-pub(crate) struct Disk(Arc<Mutex<State>>);
+pub(crate) struct Disk(Arc<Mutex<State>>, Arc<Mutex<Option<Mark>>>);
 
 impl Disk {
     /// A disk with an empty database, as a medium makes it before the store sees it.
@@ -95,7 +95,7 @@ impl Disk {
         let written = (0..bytes.len().div_ceil(PAGE) as u64).collect();
         let (history, failures) = (Vec::new(), Vec::new());
         let state = State { bytes, written, journal: JOURNAL, history, locked: None, failures, full: false, spare: 0 };
-        Self(Arc::new(Mutex::new(state)))
+        Self(Arc::new(Mutex::new(state)), Arc::default())
     }
 
     /// What it holds.
@@ -152,6 +152,15 @@ impl Medium for Disk {
 
     fn journal_bytes(&self) -> u64 {
         self.state().journal
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        *self.1.lock().unwrap()
+    }
+
+    fn set_mark(&self, mark: Option<Mark>) -> io::Result<()> {
+        *self.1.lock().unwrap() = mark;
+        Ok(())
     }
 
     fn keep_reserve(&self) -> io::Result<()> {
