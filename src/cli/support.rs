@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Subcommand;
-use prometheus_client::encoding::text::encode;
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -43,17 +42,12 @@ pub enum SupportCommand {
 /// [`Failure`] in words for a person.
 pub(in crate::cli) fn perform(app: &App, link: &Link) -> Result<Value, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::failed(error.to_string(), "See what whotbox doctor says.");
-    let mut all = json!(sections(app, link).map_err(|fault| failed(&fault))?);
+    let mut all = sections(app, link).map_err(|fault| failed(&fault))?;
     let metrics = Metrics::of(app);
     metrics.observe(app, link);
-    let mut text = String::new();
-    encode(&mut text, &metrics.registry).map_err(|error| failed(&error))?;
-    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     let about = "the figures that Prometheus is given; those of requests are of this command alone";
-    if let Some(all) = all.as_array_mut() {
-        all.push(json!({"name": "metrics", "about": about, "content": lines}));
-    }
-    Ok(all)
+    all.push(metrics.section(about).map_err(|error| failed(&error))?);
+    Ok(json!(all))
 }
 
 /// Runs the command.

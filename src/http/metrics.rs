@@ -5,6 +5,7 @@ mod owned;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -13,6 +14,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::App;
+use crate::doctor::support::Section;
 use crate::http::edge::Served;
 use crate::http::metrics::owned::Owned;
 use crate::upstream::Link;
@@ -117,6 +119,17 @@ impl Metrics {
         self.requests.get_or_create(&labels).inc();
         self.owned.served(served);
         self.duration.observe(served.took.as_secs_f64());
+    }
+
+    /// The figures as a part of the support bundle: they name nobody.
+    ///
+    /// # Errors
+    /// What the encoder says.
+    pub fn section(&self, about: &'static str) -> Result<Section, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        Ok(Section { name: "metrics", about, content: lines.into() })
     }
 
     /// Takes the figures that stand somewhere else.

@@ -138,8 +138,11 @@ async fn doctor(operations: Operations, req: Req) -> Result<Response, Problem> {
 async fn support(operations: Operations, req: Req) -> Result<Response, Problem> {
     auth::settled(&operations.app, &req)?.admin().map_err(auth::denied)?;
     let (app, link) = (Arc::clone(&operations.app), Arc::clone(&operations.link));
-    let sections = tokio::task::spawn_blocking(move || sections(&app, &link)).await;
-    let sections = sections.map_err(|error| Problem::internal(&error))?.map_err(auth::fault)?;
+    let found = tokio::task::spawn_blocking(move || sections(&app, &link)).await;
+    let mut sections = found.map_err(|error| Problem::internal(&error))?.map_err(auth::fault)?;
+    operations.metrics.observe(&operations.app, &operations.link);
+    let figures = operations.metrics.section("the figures that Prometheus is given");
+    sections.push(figures.map_err(|error| Problem::internal(&error))?);
     Ok(reply::ok(&SupportReply { sections }))
 }
 

@@ -1,6 +1,7 @@
 //! The desks of owner and staff: an account, an invite that is scanned, a review with its reason, a hold and its release.
 
 import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { expect, type Page, test } from '@playwright/test';
 import { Box, type Person } from './box';
 import { Phone } from './phone';
@@ -118,6 +119,19 @@ test('a backup is made, checked and taken away', async ({ browser }) => {
   expect(bytes.subarray(0, 21).toString()).toBe('age-encryption.org/v1');
   await page.getByRole('link', { name: 'Health' }).click();
   await expect(page.getByText(/things were looked at/)).toBeVisible();
+
+  // And for somebody who helps from afar there is a file, shown before it is saved, that names nobody.
+  await page.getByRole('button', { name: 'Show what is in it' }).click();
+  const versions = page.getByText('Versions of the program, its tables and the system');
+  await versions.click();
+  await expect(page.getByLabel('versions')).toContainText('"store_last_opened_by"');
+  const support = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Save the file' }).click();
+  expect((await support).suggestedFilename()).toBe('whotbox-support.json');
+  const given = readFileSync(await (await support).path(), 'utf8');
+  const parts = JSON.parse(given).map((part: { name: string }) => part.name);
+  expect(parts).toEqual(['versions', 'state', 'findings', 'settings', 'replication', 'files', 'metrics']);
+  for (const hidden of ['127.0.0.1', tmpdir()]) expect(given).not.toContain(hidden);
   await desk.close();
 });
 

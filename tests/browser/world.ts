@@ -174,6 +174,18 @@ export const SCREENS: Screen[] = [
     ready: '.verdict',
     open: phone => expect(phone.page.locator('.facts')).toBeVisible(),
   },
+  {
+    name: 'box-support',
+    who: 'admin',
+    path: () => '/box/health',
+    ready: '.verdict',
+    open: async phone => {
+      const own = phone.page.locator('.panel').last();
+      await own.locator('.button').click();
+      await own.locator('summary').first().click();
+      await expect(own.locator('pre').first()).toBeVisible();
+    },
+  },
   { name: 'box-people', who: 'admin', path: () => '/box/people', ready: '.rows .row' },
   {
     name: 'box-stop-account',

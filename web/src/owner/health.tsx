@@ -7,6 +7,7 @@ import { useAction, useLoad, useTitle } from '../ui/hooks';
 import { Button, Heading, Loading } from '../ui/parts';
 import { Page } from './app';
 import { ClockCheck } from './clock';
+import { Support } from './support';
 import { has, o } from './words';
 
 /** A finding in the person's language where it is known by its name, with the box's own sentences below; else those alone. */
@@ -75,6 +76,7 @@ export function Health() {
         <Loading from={time} />
         {time.data && <ClockCheck state={time.data} onDone={time.reload} />}
       </section>
+      <Support />
     </Page>
   );
 }
