@@ -88,9 +88,12 @@ async fn act(app: Arc<App>, req: Req) -> Result<Response, Problem> {
     };
     let reason: Reason = reason.parse().map_err(|error: BadText| Problem::internal(&error))?;
     let state = state(&app).await;
+    // Of two at once the second waits for the first: the trail says only what was done.
+    let ends = || Problem::new(Code::Conflict).detail("The box ends already.");
+    let turn = app.power.turn().await.ok_or_else(ends)?;
     app.chat.note_owned(&app.store, admin.id(), action, reason).await.map_err(auth::fault)?;
-    if !app.power.ask(ending) {
-        return Err(Problem::new(Code::Conflict).detail("The box ends already."));
+    if !turn.ask(ending) {
+        return Err(ends());
     }
     Ok(reply::json(hyper::StatusCode::ACCEPTED, &state))
 }

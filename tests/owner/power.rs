@@ -5,9 +5,16 @@ use whotbox::identity::users::Role;
 use whotbox::live::power::Ending;
 use whotbox::store::compared::{self, Kind, Verification};
 
-use crate::identity::fixture::start;
+use crate::identity::fixture::{Person, Whole, start};
 
 const POWER: &str = "/api/v1/box/power";
+
+/// What the trail has of the box's ends.
+async fn ends_in_the_trail(whole: &Whole, admin: &Person) -> Vec<String> {
+    let trail = whole.get(admin, "/api/v1/admin/moderation/audits").await.json();
+    let actions = trail["items"].as_array().unwrap().iter().map(|row| row["action"].as_str().unwrap().to_owned());
+    actions.filter(|action| action.starts_with("box_")).collect()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_admin_may_end_the_box_once_and_it_stands_in_the_trail() {
@@ -24,9 +31,22 @@ async fn an_admin_may_end_the_box_once_and_it_stands_in_the_trail() {
     assert_eq!(whole.post(&admin, POWER, &json!({"action": "shut_down"})).await.status, 202);
     assert_eq!(whole.post(&admin, POWER, &json!({"action": "restart"})).await.status, 409);
     assert_eq!(whole.app.power.asked().await, Ending::ShutDown);
-    let trail = whole.get(&admin, "/api/v1/admin/moderation/audits").await.json();
-    let entries: Vec<_> = trail["items"].as_array().unwrap().iter().map(|row| row["action"].clone()).collect();
-    assert!(entries.contains(&json!("box_shut_down")), "{trail}");
+    assert_eq!(ends_in_the_trail(&whole, &admin).await, ["box_shut_down"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_wishes_at_once_one_is_taken_and_the_trail_has_no_other() {
+    let whole = start().await;
+    let admin = whole.person(Role::Admin, "root").await;
+    // When sixteen come at once, half of each kind.
+    let wishes = (0..16).map(|number| json!({"action": if number % 2 == 0 { "restart" } else { "shut_down" }}));
+    let wishes: Vec<_> = wishes.collect();
+    let answers = futures_util::future::join_all(wishes.iter().map(|wish| whole.post(&admin, POWER, wish))).await;
+    // Then one is taken, and it is the one that stands in the trail.
+    let taken: Vec<_> = answers.iter().zip(&wishes).filter(|(answer, _)| answer.status == 202).collect();
+    assert_eq!(answers.iter().filter(|answer| answer.status == 409).count(), 15);
+    let noted = if taken[0].1["action"] == "restart" { "box_restarted" } else { "box_shut_down" };
+    assert_eq!(ends_in_the_trail(&whole, &admin).await, [noted]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
