@@ -52,7 +52,7 @@ use crate::store::rebuild::{self, Rebuilding};
 use crate::store::record::Record as _;
 use crate::store::table::TableInfo;
 use crate::store::writer::{Settings, Store};
-use crate::store::{form, relog};
+use crate::store::{form, relog, upgrade};
 use crate::upstream::custody::BUCKET_KEYS;
 use crate::upstream::enrol;
 use crate::upstream::escrow::RECOVERY_KEYS;
@@ -428,7 +428,12 @@ fn open(
         epoch: marker.epoch,
         phase: Phase::Loading,
     };
-    store.write_blocking(move |tx, _| rebuild::begin(tx, &restored, &was))?;
+    store.write_blocking(move |tx, _| {
+        rebuild::begin(tx, &restored, &was)?;
+        // Rows come in the forms in which they were sent once: the first start brings them to the present ones. There is no
+        // earlier program whose store would have to be copied before.
+        upgrade::mark(tx, &catalog::tables(), true)
+    })?;
     Ok(store)
 }
 

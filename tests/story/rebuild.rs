@@ -139,6 +139,7 @@ async fn a_lost_box_is_rebuilt_from_central_and_people_play_on() {
     assert_eq!((said["diverged"].as_u64(), said["set_aside"].as_array().map(Vec::len)), (Some(0), Some(0)), "{said}");
     assert_eq!(rebuilding(second.path(), &central, &["--adopt"]).status.code(), Some(1), "it overwrites nothing");
     let whotbox = Whotbox::start(second.path(), &[]);
+    assert!(!second.path().join("data/before-upgrade").exists(), "nothing was upgraded, so nothing is copied");
     let (chidi, amaka) = (signed_in(&whotbox, "chidi").await, signed_in(&whotbox, "amaka").await);
     assert_eq!(standing(&chidi).await, before);
     let mut table = table.come_back([chidi.clone(), amaka]).await;
