@@ -3,6 +3,10 @@
 use serde_json::{Value, json};
 
 use super::hall;
+use crate::story::evening::gather;
+use crate::story::match_play::Table;
+use crate::support::http::Answer;
+use crate::support::whotbox::Whotbox;
 use crate::support::ws::Ws;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,6 +143,34 @@ async fn without_a_part_in_the_match_there_is_no_socket() {
     let foreign = Ws::browser(address, &path, &hall.players[0].token, "http://evil.example").await;
     assert_eq!(foreign.err(), Some(403));
     assert!(Ws::browser(address, &path, &hall.players[0].token, &format!("http://{address}")).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_tells_nobody_of_a_room_that_is_not_theirs() {
+    // Given two at a table in the real program, and somebody who knows where it is.
+    let folder = tempfile::tempdir().unwrap();
+    let whotbox = Whotbox::start(folder.path(), &[]);
+    let cast = gather(&whotbox).await;
+    let table = Table::open(&cast.chidi, &cast.amaka, &json!({"match_target": 1, "turn_seconds": 0})).await;
+    let game = table.game_id.clone();
+    let room = |id: &str| format!("/api/v1/games/{id}/ws");
+    // When they come to it, and to one that does not exist, with all that a WebSocket begins with.
+    let none = "018f3a5c-0000-7000-8000-00000000dead";
+    let knocked = async |id: &str| {
+        let headers = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")];
+        let call = whotbox.http.get(&room(id)).bearer(&cast.owner.token);
+        let call = headers.iter().fold(call, |call, (name, value)| call.header(name, value));
+        call.header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==").send().await
+    };
+    let (foreign, missing) = (knocked(&game).await, knocked(none).await);
+    // Then both are refused before the upgrade, in the same words.
+    assert_eq!((foreign.status, missing.status), (404, 404));
+    let words = |answer: &Answer, id: &str| {
+        let request = answer.json()["request_id"].as_str().unwrap().to_owned();
+        answer.text().replace(&request, "REQUEST").replace(id, "ID")
+    };
+    assert_eq!(words(&foreign, &game), words(&missing, none));
+    assert_eq!(foreign.header("upgrade"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 mod backups;
 mod broken;
 mod chosen;
+mod console;
 mod damaged;
 mod doctor;
 mod full;
