@@ -26,10 +26,10 @@ export function Support() {
       <Fault of={look.fault} />
       {parts && (
         <>
-          <ul class="rows">
+          <ul class="rows parts">
             {parts.map(part => (
-              <li key={part.name} class="row">
-                <details class="grow">
+              <li key={part.name}>
+                <details>
                   <summary>
                     <About of={part} />
                   </summary>
