@@ -8,7 +8,7 @@
 //! the keys of messages: what is destroyed from here on stays destroyed. Must not know what a row means.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
@@ -122,14 +122,13 @@ pub(in crate::app) fn bring_up(
 fn copy(data_dir: &Path, from: Option<String>, now: Timestamp) -> Result<(), UpgradeError> {
     let source = data_dir.join(STORE_FILE);
     let bytes = fs::metadata(&source)?.len();
-    let disk = rustix::fs::statvfs(data_dir).map_err(io::Error::from)?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let free = durable::free_bytes(data_dir)?;
     let needed = bytes.saturating_add(RESERVE);
     if free < needed {
         return Err(UpgradeError::Room { needed: needed >> 20, free: free >> 20 });
     }
     let unfinished = data_dir.join(format!("{COPY_FOLDER}.part"));
-    remove(&unfinished)?;
+    durable::remove_folder(&unfinished)?;
     fs::DirBuilder::new().mode(0o700).create(&unfinished)?;
     let written = write(&source, &unfinished.join(STORE_FILE))?;
     if digest(&unfinished.join(STORE_FILE))? != written {
@@ -137,13 +136,10 @@ fn copy(data_dir: &Path, from: Option<String>, now: Timestamp) -> Result<(), Upg
     }
     let sha256 = hex(&written);
     let note = Note { from, to: env!("CARGO_PKG_VERSION").to_owned(), made_at: now, bytes, sha256 };
-    let mut file = create(&unfinished.join(NOTE_FILE))?;
-    file.write_all(&serde_json::to_vec_pretty(&note).map_err(io::Error::other)?)?;
-    file.sync_all()?;
-    durable::sync_folder(&unfinished)?;
+    durable::replace(&unfinished.join(NOTE_FILE), &serde_json::to_vec_pretty(&note).map_err(io::Error::other)?)?;
     let place = data_dir.join(COPY_FOLDER);
     // Of an upgrade before this one, which ended well.
-    remove(&place)?;
+    durable::remove_folder(&place)?;
     fs::rename(&unfinished, &place)?;
     Ok(durable::sync_folder(data_dir)?)
 }
@@ -161,7 +157,7 @@ pub fn note(data_dir: &Path) -> Option<Note> {
 pub fn forget(data_dir: &Path, wall: WallTime) -> io::Result<bool> {
     let old = note(data_dir).is_some_and(|note| wall.trusted && wall.now.since(note.made_at) > KEPT);
     if old {
-        remove(&data_dir.join(COPY_FOLDER))?;
+        durable::remove_folder(&data_dir.join(COPY_FOLDER))?;
     }
     Ok(old)
 }
@@ -191,12 +187,5 @@ fn each_part(file: &mut File, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> 
         let Some(read) = part.get(..read).filter(|part| !part.is_empty()) else { return Ok(digest.finalize().into()) };
         digest.update(read);
         each(read)?;
-    }
-}
-
-fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }

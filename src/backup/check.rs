@@ -16,6 +16,7 @@ use crate::backup::create::{SealedKeys, facts_of};
 use crate::backup::error::Error;
 use crate::backup::format::{End, Head, Reader};
 use crate::backup::{folder, keys};
+use crate::base::durable;
 use crate::base::entropy::Entropy;
 use crate::base::recovery::{self, RecoveryKey};
 use crate::base::secret::Secret;
@@ -137,10 +138,10 @@ pub fn read_through(path: &Path, key: &RecoveryKey) -> Result<(Head, Vec<u8>, En
 /// [`Error`] naming the first thing that is wrong; another signer than `signer` is wrong too.
 pub fn drill(path: &Path, key: &RecoveryKey, app: &App, signer: Option<&[u8]>) -> Result<Checked, Error> {
     let folder = app.config.data_dir.join("drill.scratch");
-    remove(&folder)?;
+    durable::remove_folder(&folder)?;
     fs::create_dir(&folder)?;
     let result = drill_in(&folder, path, key, (&app.clock, &app.entropy), signer);
-    remove(&folder)?;
+    durable::remove_folder(&folder)?;
     result
 }
 
@@ -167,13 +168,6 @@ pub async fn now(app: &Arc<App>, name: &str) -> Result<Checked, Error> {
         })
         .await?;
     checked
-}
-
-fn remove(folder: &Path) -> Result<(), Error> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
-    }
 }
 
 /// [`drill`] in a folder that the caller makes and removes.

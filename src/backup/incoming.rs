@@ -154,10 +154,7 @@ pub fn stage(app: &App, wanted: &Wanted) -> Result<Done, Error> {
     let place = make_place(app)?;
     let _alone = folder::hold(&place)?;
     let staged = place.join(STAGED);
-    match fs::remove_dir_all(&staged) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
+    durable::remove_folder(&staged)?;
     let file = file_of(app, wanted)?;
     let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::clone(&app.clock), Arc::clone(&app.entropy));
     let done = restore(

@@ -42,19 +42,19 @@ pub fn undo(
     let (present, ready) = (data_dir.join(STORE_FILE), data_dir.join(UNFINISHED));
     // Whoever has the store open keeps it.
     open(&present, master, clock, entropy)?.close();
-    remove(&ready)?;
+    durable::remove_file(&ready)?;
     fs::copy(data_dir.join(COPY_FOLDER).join(STORE_FILE), &ready)?;
     let store = open(&ready, master, clock, entropy)?;
     let begun = begin(&store, master, &note, &**clock);
     store.close();
     if let Err(error) = begun {
-        remove(&ready)?;
+        durable::remove_file(&ready)?;
         return Err(error);
     }
     File::open(&ready)?.sync_all()?;
     // The newer store gets a second name first, so that at no moment there is none.
     let kept = data_dir.join(NEWER_FILE);
-    remove(&kept)?;
+    durable::remove_file(&kept)?;
     fs::hard_link(&present, &kept)?;
     fs::rename(&ready, &present)?;
     durable::sync_folder(data_dir)?;
@@ -97,11 +97,4 @@ fn begin(store: &Store, master: &MasterKey, note: &Note, clock: &dyn Clock) -> R
         Ok::<_, Fault>(())
     })?;
     Ok(())
-}
-
-fn remove(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
-    }
 }

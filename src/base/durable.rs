@@ -15,15 +15,28 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// What the operating system says; the file is then the old one, or the new one.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_with(path, |mut file| file.write_all(bytes))
+}
+
+/// The same with whatever `write` puts into it. What it leaves where it fails is removed.
+///
+/// # Errors
+/// What `write` says, and what the operating system says; the file is then the old one, or the new one.
+pub fn replace_with<E: From<io::Error>>(path: &Path, write: impl FnOnce(&File) -> Result<(), E>) -> Result<(), E> {
     let beside = beside(path);
     // What an earlier try left may be readable by others, and nothing in it is needed.
     remove_file(&beside)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    drop(file);
-    std::fs::rename(&beside, path)?;
-    sync_folder(folder_of(path))
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let written = write(&file).and_then(|()| {
+        file.sync_all()?;
+        Ok(std::fs::rename(&beside, path)?)
+    });
+    if let Err(error) = written {
+        // The next try removes it where this does not.
+        drop(std::fs::remove_file(&beside));
+        return Err(error);
+    }
+    Ok(sync_folder(folder_of(path))?)
 }
 
 /// The same for a file that is not there yet. The folder is locked meanwhile: of two that start together one makes it.
@@ -71,6 +84,15 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
 /// What the operating system says.
 pub fn remove_folder(path: &Path) -> io::Result<()> {
     unless_absent(std::fs::remove_dir_all(path))
+}
+
+/// Bytes that may still be written where a path lies.
+///
+/// # Errors
+/// What the operating system says.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(path)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 fn unless_absent(removed: io::Result<()>) -> io::Result<()> {

@@ -15,6 +15,7 @@ use replication::settings::Settings;
 
 use crate::app::App;
 use crate::base::certificate::fingerprint;
+use crate::base::durable;
 use crate::base::secret::Secret;
 use crate::chat::service::Gate;
 use crate::cli::backup::{self, BackupRequest};
@@ -238,7 +239,7 @@ fn status(app: &App, link: &Link) -> Result<Value, Failure> {
             "ends": checks::certificate_ends(app),
             "authority_sha256": authority(&app.config).map(|der| fingerprint(&der)),
         },
-        "disk_free_bytes": checks::free_bytes(&app.config.data_dir),
+        "disk_free_bytes": durable::free_bytes(&app.config.data_dir).ok(),
         "memory_bytes": checks::resident_bytes(),
         "backup": {"last_good": last_good(app).map_err(fail)?, "messages": gate(app.chat.gate())},
         "expiry": chat::expiry(app),

@@ -1,12 +1,12 @@
 //! The checks, one function each. Each says nothing while all is well.
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use crate::app::App;
 use crate::backup::{folder, keys};
 use crate::base::certificate::{Facts, fingerprint, first};
+use crate::base::durable;
 use crate::base::time::Timestamp;
 use crate::catalog;
 use crate::chat::audit;
@@ -79,18 +79,11 @@ fn store(app: &App, _: &Link) -> Vec<Finding> {
     found
 }
 
-/// Bytes that the box may still write where a path lies; `None` where the system does not say.
-#[must_use]
-pub fn free_bytes(path: &Path) -> Option<u64> {
-    let stat = rustix::fs::statvfs(path).ok()?;
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
-}
-
 fn disk(app: &App, _: &Link) -> Vec<Finding> {
     let mut found = Vec::new();
     let places = [(&app.config.data_dir, "data folder"), (&folder::path(app), "folder of backups")];
     for (path, what) in places.map(|(path, what)| (path.clone(), what)) {
-        let Some(free) = free_bytes(&path) else { continue };
+        let Ok(free) = durable::free_bytes(&path) else { continue };
         let message = format!("Only {} MiB are free where the {what} lies.", free / MIB);
         let fix = format!("Make room on the disk of {}, or move the backups with backup_dir.", path.display());
         if free < SPACE_ERROR {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::base::durable;
 use crate::base::time::Timestamp;
 use crate::catalog;
 use crate::config::keys::{self, Form};
@@ -111,7 +112,7 @@ fn state(app: &App) -> Result<Value, Fault> {
             "failed": expiry.last_error.is_some(),
         },
         "last_good_backup": crate::jobs::backup::last_good(app)?,
-        "disk_free_bytes": crate::doctor::checks::free_bytes(&app.config.data_dir),
+        "disk_free_bytes": durable::free_bytes(&app.config.data_dir).ok(),
         "memory_bytes": crate::doctor::checks::resident_bytes(),
     }))
 }

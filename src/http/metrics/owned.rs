@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::app::{App, STORE_FILE};
+use crate::base::durable;
 use crate::chat::{audit, facts};
 use crate::doctor::checks;
 use crate::game::clock;
@@ -134,7 +135,7 @@ impl Owned {
         self.memory.set(signed(checks::resident_bytes().unwrap_or(0)));
         let store = std::fs::metadata(app.config.data_dir.join(STORE_FILE));
         self.store_size.set(signed(store.map_or(0, |meta| meta.len())));
-        self.disk_free.set(signed(checks::free_bytes(&app.config.data_dir).unwrap_or(0)));
+        self.disk_free.set(signed(durable::free_bytes(&app.config.data_dir).unwrap_or(0)));
         let sent = app.chat.sent();
         self.messages.inc_by(sent.saturating_sub(self.messages.get()));
         self.certificate.set(checks::certificate_ends(app).map_or(0, |at| at.seconds()));

@@ -15,9 +15,8 @@ mod format;
 pub mod import;
 mod pouch;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -187,26 +186,31 @@ fn file_name(box_id: Uuid, epoch: Uuid, number: u64, ending: &str) -> String {
     format!("whotbox-{}-{}-{number:06}.{ending}", end(box_id), end(epoch))
 }
 
-/// Writes a file beside, syncs it, and only then gives it its name.
+/// Writes a file that gets its name only when it is whole.
 fn write_whole(
     folder: &Path,
     name: &str,
     write: impl FnOnce(&File) -> Result<(), CourierError>,
 ) -> Result<PathBuf, CourierError> {
-    let (path, beside) = (folder.join(name), folder.join(format!(".{name}.part")));
-    let failed = |error| CourierError::File { path: path.clone(), error };
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside).map_err(failed)?;
-    let finish = || {
-        file.sync_all()?;
-        fs::rename(&beside, &path)?;
-        durable::sync_folder(folder)
-    };
-    let done = write(&file).and_then(|()| finish().map_err(failed));
-    if let Err(error) = done {
-        drop(fs::remove_file(&beside));
-        return Err(error);
+    let path = folder.join(name);
+    let done = durable::replace_with(&path, |file| write(file).map_err(Whole::Content));
+    match done {
+        Ok(()) => Ok(path),
+        Err(Whole::Content(error)) => Err(error),
+        Err(Whole::Disk(error)) => Err(CourierError::File { path, error }),
     }
-    Ok(path)
+}
+
+/// What can go wrong with a file that is to be whole.
+enum Whole {
+    Content(CourierError),
+    Disk(io::Error),
+}
+
+impl From<io::Error> for Whole {
+    fn from(error: io::Error) -> Self {
+        Self::Disk(error)
+    }
 }
 
 /// Makes a courier's key: the secret half into a new file, the public half is the answer.
@@ -214,12 +218,10 @@ fn write_whole(
 /// # Errors
 /// [`CourierError::File`] where there is such a file already.
 pub fn make_key(path: &Path) -> Result<String, CourierError> {
-    use std::io::Write as _;
     let key = RecoveryKey::generate().map_err(CourierError::Sealing)?;
     let public = key.public().map_err(CourierError::Sealing)?.as_str().to_owned();
     let failed = |error| CourierError::File { path: path.to_owned(), error };
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
     let text = Secret::new(format!("# public key: {public}\n{}\n", key.expose()));
-    file.write_all(text.expose().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    durable::create(path, text.expose().as_bytes()).map_err(failed)?;
     Ok(public)
 }
