@@ -3,6 +3,9 @@
 //!
 //! `cargo bench --bench catchup`; `-- 100000` is another number of rows. The line of 200 ms carries as many as went directly, with nothing beside
 //! them, for the ratio. Row by row is sampled, and is given an easier life: no TLS, no guard, a statement that is prepared.
+//!
+//! Central is set up as one that has run for a while on a machine of its own: its write-ahead log goes to files that are there already, and it
+//! keeps to one processor, the box and the clients to the others. They still share one disk.
 
 // Said for the lints: a bench may unwrap and print as a test may.
 #![cfg(test)]
@@ -18,10 +21,13 @@ use std::time::Duration;
 
 use home::Home;
 use line::Line;
-use postgres::{Postgres, Stop};
+use postgres::{Database, Postgres, Stop};
 
 /// Rows that are sent one by one.
 const SAMPLED: u64 = 4000;
+
+/// Bytes of central's log that a row comes to, in the four ways in which it is sent here.
+const WRITTEN: u64 = 5000;
 
 /// The round trip of the slow line.
 const ROUND_TRIP: Duration = Duration::from_millis(200);
@@ -34,8 +40,40 @@ fn main() {
     for setting in ["shared_buffers = '512MB'", "max_wal_size = '8GB'", "checkpoint_timeout = '30min'"] {
         server.database().sql(&format!("alter system set {setting}"));
     }
+    server.database().sql("alter system set min_wal_size = '8GB'");
     server.restart(Stop::Fast);
+    fill_log(&server.database(), rows);
+    apart(&server);
     runtime.block_on(measure(&server, rows));
+}
+
+/// Has central write as much of its log as all that follows will, and keep the files. A new file of 16 MB is first filled with zeros, which takes the
+/// disk for 10 ms; one that is used again is not.
+fn fill_log(database: &Database, rows: u64) {
+    let megabytes = rows * WRITTEN / 1_000_000;
+    database.sql(&format!(
+        "select count(pg_logical_emit_message(false, 'bench', repeat('x', 1000000))) from generate_series(1, {megabytes})"
+    ));
+    database.sql("checkpoint");
+}
+
+/// Gives central the last processor, and this process the others.
+fn apart(server: &Postgres) {
+    let processors = std::thread::available_parallelism().unwrap().get();
+    if processors == 1 {
+        return;
+    }
+    server.keep_to(processors - 1);
+    let others = format!("0-{}", processors - 2);
+    let own = std::process::id().to_string();
+    assert!(
+        std::process::Command::new("taskset")
+            .args(["-a", "-p", "-c", &others, &own])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
 }
 
 async fn measure(server: &Postgres, rows: u64) {

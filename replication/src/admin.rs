@@ -32,6 +32,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("V0013__revocation", include_str!("../../schemas/postgres/0013_revocation.sql")),
     ("V0014__layouts", include_str!("../../schemas/postgres/0014_layouts.sql")),
     ("V0015__side_by_side", include_str!("../../schemas/postgres/0015_side_by_side.sql")),
+    ("V0016__texts", include_str!("../../schemas/postgres/0016_texts.sql")),
 ];
 
 /// Taken by whoever migrates, because refinery itself does not keep two migrators apart. Any number that nobody else uses.

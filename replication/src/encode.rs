@@ -147,6 +147,13 @@ pub(crate) fn column(ty: Type, rows: &[Row], index: usize) -> Param<'_> {
     }
 }
 
+/// The values of a column of JSON as texts, which the server reads one by one: what it parses while it takes an array stays in its memory until
+/// the statement is done.
+pub(crate) fn json_texts(rows: &[Row], index: usize) -> Param<'_> {
+    let values = rows.iter().map(|row| row.values.get(index));
+    Box::new(pick(values, |value| if let Value::Json(text) = value { Some(text.as_str()) } else { None }))
+}
+
 /// The ids of the rows, in order.
 pub(crate) fn ids(rows: &[Row]) -> Param<'_> {
     Box::new(rows.iter().map(|row| row.id.as_str()).collect::<Vec<_>>())

@@ -56,7 +56,10 @@ pub mod upstream;
 mod work;
 
 /// The schema version of this program: the number of its last migration.
-pub const SCHEMA: i64 = 15;
+pub const SCHEMA: i64 = 16;
 
 /// From this schema on central keeps whole records, and compares them.
 pub const HAS_RECORDS: i64 = 10;
+
+/// From this schema on central takes JSON as text.
+pub const HAS_TEXTS: i64 = 16;

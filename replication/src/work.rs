@@ -2,11 +2,11 @@
 //!
 //! Must not know a connection. The functions called here are written by `schemas/postgres/0001_replication.sql`.
 
-use crate::HAS_RECORDS;
 use crate::encode::{self, Param};
 use crate::error::Error;
-use crate::row::{Batch, Column, RECORD, Refusal, Row, Slice, Table, check_id};
+use crate::row::{Batch, Column, RECORD, Refusal, Row, Slice, Table, Type, check_id};
 use crate::upstream::MAX_BATCH_BYTES;
+use crate::{HAS_RECORDS, HAS_TEXTS};
 
 /// A statement's text and its parameters.
 pub(crate) type Call<'a> = (String, Vec<Param<'a>>);
@@ -116,14 +116,17 @@ fn check_delete(table: &Table, id: &str) -> Result<(), String> {
 }
 
 /// Upserts rows of one table. Columns go by name, so their order upstream does not matter and a newer central may know more of them.
-/// One that is older than records gets none.
+/// One that is older than records gets none, and one that is older than texts takes JSON in its own form.
 pub(crate) fn put<'a>(table: &'static Table, rows: &'a [Row], central: i64) -> Call<'a> {
     let mut arguments = String::from("ids => $1");
     let mut params = vec![encode::ids(rows)];
     let known = |column: &Column| central >= HAS_RECORDS || column.name != RECORD;
     for (index, column) in table.columns.iter().enumerate().filter(|(_index, column)| known(column)) {
         arguments.push_str(&format!(", \"{}\" => ${}", column.name, index + 2));
-        params.push(encode::column(column.ty, rows, index));
+        params.push(match column.ty {
+            Type::Json if central >= HAS_TEXTS => encode::json_texts(rows, index),
+            ty => encode::column(ty, rows, index),
+        });
     }
     (function("put", table, &arguments), params)
 }

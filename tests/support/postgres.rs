@@ -116,12 +116,23 @@ impl Postgres {
         self.signal("-CONT");
     }
 
+    /// Keeps the server, and what it starts from now on, to one processor.
+    pub(crate) fn keep_to(&self, processor: usize) {
+        for pid in self.processes() {
+            check(&Command::new("taskset").args(["-a", "-p", "-c", &processor.to_string(), &pid]).output().unwrap());
+        }
+    }
+
     fn signal(&self, signal: &str) {
+        check(&Command::new("kill").arg(signal).args(self.processes()).output().unwrap());
+    }
+
+    /// The ids of the server's processes, its first one in front.
+    fn processes(&self) -> Vec<String> {
         let pid_file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
         let postmaster = pid_file.lines().next().unwrap().to_owned();
         let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children")).unwrap();
-        let pids = std::iter::once(postmaster.as_str()).chain(children.split_whitespace());
-        check(&Command::new("kill").arg(signal).args(pids).output().unwrap());
+        std::iter::once(postmaster).chain(children.split_whitespace().map(str::to_owned)).collect()
     }
 
     /// The maintenance database.
