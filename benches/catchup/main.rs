@@ -63,17 +63,16 @@ fn apart(server: &Postgres) {
     if processors == 1 {
         return;
     }
-    server.keep_to(processors - 1);
-    let others = format!("0-{}", processors - 2);
-    let own = std::process::id().to_string();
-    assert!(
-        std::process::Command::new("taskset")
-            .args(["-a", "-p", "-c", &others, &own])
-            .output()
-            .unwrap()
-            .status
-            .success()
-    );
+    for pid in server.processes() {
+        keep_to(&(processors - 1).to_string(), &pid);
+    }
+    keep_to(&format!("0-{}", processors - 2), &std::process::id().to_string());
+}
+
+/// Keeps a process, and what it starts from now on, to these processors.
+fn keep_to(processors: &str, pid: &str) {
+    let taskset = std::process::Command::new("taskset").args(["-a", "-p", "-c", processors, pid]).output().unwrap();
+    assert!(taskset.status.success(), "{}", String::from_utf8_lossy(&taskset.stderr));
 }
 
 async fn measure(server: &Postgres, rows: u64) {

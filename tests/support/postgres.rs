@@ -116,19 +116,12 @@ impl Postgres {
         self.signal("-CONT");
     }
 
-    /// Keeps the server, and what it starts from now on, to one processor.
-    pub(crate) fn keep_to(&self, processor: usize) {
-        for pid in self.processes() {
-            check(&Command::new("taskset").args(["-a", "-p", "-c", &processor.to_string(), &pid]).output().unwrap());
-        }
-    }
-
     fn signal(&self, signal: &str) {
         check(&Command::new("kill").arg(signal).args(self.processes()).output().unwrap());
     }
 
     /// The ids of the server's processes, its first one in front.
-    fn processes(&self) -> Vec<String> {
+    pub(crate) fn processes(&self) -> Vec<String> {
         let pid_file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
         let postmaster = pid_file.lines().next().unwrap().to_owned();
         let children = fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children")).unwrap();
