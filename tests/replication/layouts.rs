@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use replication::admin::Admin;
 use replication::postgres::Postgres as Central;
 use replication::upstream::{Applied, Upstream};
+use tokio::sync::OnceCell;
 
 use super::far::Far;
 use super::fixture::{ATTEMPTS, AUDITS, Enrolled, With, admin, attempt, audit, batch, migrated};
@@ -19,6 +20,14 @@ async fn partitioned() -> Database {
     let database = migrated().await;
     assert!(admin(&database).lay_out("partitioned", PARTS, &[]).await.unwrap());
     database
+}
+
+/// A box at a database in parts that other tests' boxes use too.
+pub(super) async fn in_parts() -> Enrolled {
+    static SHARED: OnceCell<Database> = OnceCell::const_new();
+    let database = SHARED.get_or_init(partitioned).await.clone();
+    assert_eq!(database.sql("select count(*) from replication.tables where not partitioned"), "0");
+    Enrolled::at(database).await
 }
 
 /// Two further servers that hold their share of the parts, and the database in front of them.

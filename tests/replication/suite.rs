@@ -1,4 +1,4 @@
-//! What every central promises: the same tests for PostgreSQL and for the model in memory.
+//! What every central promises: the same tests for PostgreSQL, for PostgreSQL with its tables in parts, and for the model in memory.
 
 use replication::digest::{Digester, range};
 use replication::error::Error;
@@ -8,13 +8,18 @@ use uuid::Uuid;
 
 use super::fixture::{ATTEMPTS, AUDITS, EPOCH, Enrolled, With, attempt, audit, batch};
 use super::kind::{Kind, Model};
+use super::layouts::in_parts;
 
-/// Makes a test of PostgreSQL and one of the model from each function.
+/// Makes a test of PostgreSQL in either layout and one of the model from each function.
 macro_rules! suite {
     ($($name:ident),* $(,)?) => {
         mod postgres {
             use super::Enrolled;
             $(#[tokio::test] async fn $name() { super::$name(&Enrolled::new().await).await; })*
+        }
+        mod partitioned {
+            use super::in_parts;
+            $(#[tokio::test] async fn $name() { super::$name(&in_parts().await).await; })*
         }
         mod model {
             use super::Model;
