@@ -10,6 +10,7 @@ pub(crate) mod match_play;
 mod mixed;
 mod orders;
 mod rebuild;
+mod rebuild_killed;
 mod recorded;
 mod refresh;
 pub(crate) mod secrecy;

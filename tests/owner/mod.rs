@@ -15,4 +15,4 @@ mod power;
 mod restoring;
 mod settings;
 mod support;
-mod upgrading;
+pub(crate) mod upgrading;

@@ -48,12 +48,12 @@ fn open(data: &Path) -> Result<Arc<App>, StartError> {
     App::open(config, parts)
 }
 
-fn master(data: &Path) -> MasterKey {
+pub(crate) fn master(data: &Path) -> MasterKey {
     secrets::load(data, &OldVariables::default(), false, &OsEntropy).unwrap().master
 }
 
 /// The store of a data folder as it is, without a box.
-fn bare(file: &Path, master: &MasterKey) -> Store {
+pub(crate) fn bare(file: &Path, master: &MasterKey) -> Store {
     Store::open(Settings {
         medium: Arc::new(FileMedium { path: file.to_owned(), reserve: 0 }),
         clock: clock(),

@@ -147,6 +147,11 @@ impl Database {
         self.url(OPERATOR, PASSWORD)
     }
 
+    /// The operator's URL, by way of another port of this machine.
+    pub(crate) fn admin_url_by(&self, port: u16) -> String {
+        Self { port, ..self.clone() }.admin_url()
+    }
+
     /// Any login's URL.
     pub(crate) fn url(&self, user: &str, password: &str) -> String {
         let password = password.replace(' ', "%20");
@@ -196,6 +201,11 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Sends SQL and does not wait for what becomes of it.
+    pub(crate) fn ask(&mut self, sql: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{sql};").unwrap();
+    }
+
     /// Runs SQL and returns when it is done.
     pub(crate) fn run(&mut self, sql: &str) -> String {
         let input = self.child.stdin.as_mut().unwrap();
