@@ -14,4 +14,5 @@ mod rebuild_killed;
 mod recorded;
 mod refresh;
 pub(crate) mod secrecy;
+mod sync;
 mod whispers;
