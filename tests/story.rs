@@ -14,5 +14,6 @@ mod rebuild_killed;
 mod recorded;
 mod refresh;
 pub(crate) mod secrecy;
+mod stalled;
 mod sync;
 mod whispers;

@@ -86,7 +86,12 @@ pub(crate) async fn caught_up(admin: &Person) {
 
 /// Links a running box to central, as the operator's book says.
 pub(crate) fn linked(whotbox: &Whotbox, central: &Database) {
-    let (url, ca) = (central.admin_url(), central.ca_file().display().to_string());
+    linked_by(whotbox, central, central.port());
+}
+
+/// The same, by way of another port of this machine.
+pub(crate) fn linked_by(whotbox: &Whotbox, central: &Database, port: u16) {
+    let (url, ca) = (central.admin_url_by(port), central.ca_file().display().to_string());
     for command in ["migrate", "enroll"] {
         let done = whotbox.command(&["upstream", command, "--admin-url", &url, "--upstream-ca", &ca]);
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

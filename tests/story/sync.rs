@@ -39,7 +39,8 @@ async fn a_copy_that_drifted_is_found_shown_and_mended_while_the_box_runs() {
 
     // Then both are named, in the answer, in the box's account and at central.
     assert_eq!((found["diverged"].as_u64(), code), (Some(2), Some(1)), "{found}");
-    let hows: Vec<&str> = found["differences"].as_array().unwrap().iter().map(|row| row["how"].as_str().unwrap()).collect();
+    let hows: Vec<&str> =
+        found["differences"].as_array().unwrap().iter().map(|row| row["how"].as_str().unwrap()).collect();
     assert!(hows.contains(&"missing") && hows.contains(&"different"), "{found}");
     let account = replication(&admin).await;
     assert_eq!(account["diverged_rows"], 2);
@@ -51,7 +52,11 @@ async fn a_copy_that_drifted_is_found_shown_and_mended_while_the_box_runs() {
     let (dry, code) = said(&whotbox, &["sync", "repair", "--dry-run", "--json"]);
     assert_eq!((dry["sent_again"].as_u64(), dry["diverged"].as_u64(), code), (Some(0), Some(2), Some(1)), "{dry}");
     let (done, code) = said(&whotbox, &["sync", "repair", "--json"]);
-    assert_eq!((done["mended"].as_u64(), done["still_different"].as_u64(), code), (Some(2), Some(0), Some(0)), "{done}");
+    assert_eq!(
+        (done["mended"].as_u64(), done["still_different"].as_u64(), code),
+        (Some(2), Some(0), Some(0)),
+        "{done}"
+    );
     assert_eq!(replication(&admin).await["diverged_rows"], 0);
     caught_up(&admin).await;
     assert_eq!(central.sql(last), "repair 0 0");
