@@ -54,11 +54,11 @@ pub fn next(
                 break 'gathering;
             }
             gathered.add(read, tables, entry)?;
+            end = Place { seq: entry.seq, chain: entry.chain };
+            taken += 1;
             if taken % YIELD == 0 {
                 std::thread::yield_now();
             }
-            end = Place { seq: entry.seq, chain: entry.chain };
-            taken += 1;
         }
         if over {
             break;
