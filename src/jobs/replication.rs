@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use replication::backoff;
+use replication::error::Error;
 use replication::postgres::Postgres;
 use replication::settings::Settings;
 
@@ -14,6 +15,7 @@ use crate::chat::service::Gate;
 use crate::jobs::{Job, Next};
 use crate::store::meta;
 use crate::upstream::budget::{Allowed, Budget};
+use crate::upstream::directives::Halt;
 use crate::upstream::pace::Pace;
 use crate::upstream::sender::{HEARTBEAT, Sender, Step};
 use crate::upstream::state::State;
@@ -56,16 +58,38 @@ impl Replication {
         self.sender.as_mut()
     }
 
-    /// Asks central for orders.
-    async fn ask_for_orders(&mut self) {
-        let Some(sender) = &self.sender else { return };
+    /// Asks central for orders. False where the line failed: that is told at once, and not only when the next batch has failed on it too.
+    async fn ask_for_orders(&mut self) -> bool {
+        let Some(sender) = &self.sender else { return true };
         match directives::poll(&self.app, sender.central()).await {
             Ok(_) => {
                 self.asked = Some(self.app.clock.monotonic());
                 self.holds_known();
             }
+            Err(Halt::Central(error @ (Error::Unreachable { .. } | Error::Unknown { .. }))) => {
+                self.link.status.failed(&error);
+                return false;
+            }
             Err(error) => tracing::warn!(%error, "central's orders could not be asked for; it is tried again"),
         }
+        true
+    }
+
+    /// Begins anew after a while, longer each time.
+    fn failed(&mut self) -> Next {
+        // The login may have been renewed meanwhile, or a change of it was cut off.
+        if let Some(sender) = self.sender.take() {
+            (self.pace, self.budget) = (sender.pace(), sender.budget());
+        }
+        if self.link.status.known().locked_out
+            && let Err(error) = enrol::swap(&self.app.config.data_dir)
+        {
+            tracing::error!(%error, "the other login cannot be put in place");
+        }
+        let random = u64::from_le_bytes(self.app.entropy.bytes());
+        let wait = backoff::wait(self.failures, random);
+        self.failures = self.failures.saturating_add(1);
+        Next::After(wait)
     }
 
     /// After a restore nothing is destroyed before central follows this life of the box and every order that waited there
@@ -112,38 +136,25 @@ impl Job for Replication {
         sender.tell(expiry.oldest_due, expiry.waiting);
         match sender.step().await {
             Step::Moved => {
-                self.failures = 0;
                 let now = self.app.clock.monotonic();
-                if self.asked.is_none_or(|asked| now.since(asked) >= ORDERS) {
-                    self.ask_for_orders().await;
+                if self.asked.is_none_or(|asked| now.since(asked) >= ORDERS) && !self.ask_for_orders().await {
+                    return self.failed();
                 }
+                self.failures = 0;
                 Next::Now
             }
             Step::Done => {
-                self.failures = 0;
                 let waits = self.sender.as_ref().and_then(Sender::waits);
                 let now = self.app.clock.monotonic();
                 // While the bulk lane waits, every commit wakes this job: central is not asked each time.
-                if waits.is_none() || self.asked.is_none_or(|asked| now.since(asked) >= ORDERS) {
-                    self.ask_for_orders().await;
+                let due = waits.is_none() || self.asked.is_none_or(|asked| now.since(asked) >= ORDERS);
+                if due && !self.ask_for_orders().await {
+                    return self.failed();
                 }
+                self.failures = 0;
                 Next::Commit(waits.map_or(HEARTBEAT, |wait| wait.min(HEARTBEAT)))
             }
-            Step::Failed => {
-                // The login may have been renewed meanwhile, or a change of it was cut off.
-                if let Some(sender) = self.sender.take() {
-                    (self.pace, self.budget) = (sender.pace(), sender.budget());
-                }
-                if self.link.status.known().locked_out
-                    && let Err(error) = enrol::swap(&self.app.config.data_dir)
-                {
-                    tracing::error!(%error, "the other login cannot be put in place");
-                }
-                let random = u64::from_le_bytes(self.app.entropy.bytes());
-                let wait = backoff::wait(self.failures, random);
-                self.failures = self.failures.saturating_add(1);
-                Next::After(wait)
-            }
+            Step::Failed => self.failed(),
         }
     }
 

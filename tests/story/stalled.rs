@@ -105,6 +105,13 @@ impl Given {
         self.lags(since).await;
     }
 
+    /// The first silence is named, whatever it was that waited for an answer then: not only the next connection's.
+    async fn is_named_silent(&self, since: Instant) {
+        self.is_named("silent", "central_silent", since).await;
+        let account = replication(&self.admin).await;
+        assert!(account["reason"].as_str().unwrap().ends_with("25s"), "{account}");
+    }
+
     /// It is over: everything has arrived, and nothing is found any more.
     async fn flows(&self) {
         caught_up(&self.admin).await;
@@ -140,6 +147,32 @@ async fn a_full_disk_at_central_is_named_wherever_one_looks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_fails_while_orders_are_asked_for_is_told_at_once() {
+    // Given a central that takes every batch, and hangs up whenever it is asked for orders.
+    let given = given(Postgres::shared()).await;
+    given.central.sql(
+        "create function public.hangs_up() returns bigint language plpgsql as
+           $$ begin perform pg_terminate_backend(pg_backend_pid()); return 0; end $$;
+         alter function replication.directives_after(bigint, bigint) rename to kept;
+         create function replication.directives_after(after bigint, most bigint, out seqs bigint[], out kinds text[], out arguments text[], out issuers text[])
+           language sql as $$ select array[public.hangs_up()], null::text[], null::text[], null::text[] $$",
+    );
+    // Then the box says so, though everything else arrives.
+    soon("the word of it", async {
+        while replication(&given.admin).await["state"] != "offline" {
+            given.admin.post("/api/v1/admin/replication/sync", &Value::Null).await;
+        }
+    })
+    .await;
+    given.central.sql(
+        "drop function replication.directives_after(bigint, bigint);
+         alter function replication.kept(bigint, bigint) rename to directives_after",
+    );
+    given.flows().await;
+    given.is_whole();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn while_a_central_is_paused_the_lag_is_told() {
     let server = Postgres::start();
     let given = given(&server).await;
@@ -149,7 +182,7 @@ async fn while_a_central_is_paused_the_lag_is_told() {
     soon("the lag", async { while replication(&given.admin).await["lag_seconds"] == 0 {} }).await;
     given.lags(since).await;
     if waits() {
-        given.is_named("silent", "central_silent", since).await;
+        given.is_named_silent(since).await;
     }
     server.resume();
     given.flows().await;
@@ -165,7 +198,7 @@ async fn while_a_line_is_half_open_the_lag_is_told() {
     soon("the lag", async { while replication(&given.admin).await["lag_seconds"] == 0 {} }).await;
     given.lags(since).await;
     if waits() {
-        given.is_named("silent", "central_silent", since).await;
+        given.is_named_silent(since).await;
     }
     given.proxy.cut();
     given.flows().await;
