@@ -146,7 +146,7 @@ impl Lost {
     }
 
     /// The box in the folder is the lost one: people play on, what is held opens, and central holds the same.
-    pub(crate) async fn is_back(self, folder: &Path) {
+    pub(crate) async fn comes_back(self, folder: &Path) {
         let whotbox = Whotbox::start(folder, &[]);
         assert!(!folder.join("data/before-upgrade").exists(), "nothing was upgraded, so nothing is copied");
         let (chidi, amaka) = (signed_in(&whotbox, "chidi").await, signed_in(&whotbox, "amaka").await);
@@ -190,7 +190,7 @@ async fn a_lost_box_is_rebuilt_from_central_and_people_play_on() {
     let said: Value = serde_json::from_str(&well(&rebuilding(second.path(), &lost.central, &["--adopt"]))).unwrap();
     assert_eq!((said["diverged"].as_u64(), said["set_aside"].as_array().map(Vec::len)), (Some(0), Some(0)), "{said}");
     assert_eq!(rebuilding(second.path(), &lost.central, &["--adopt"]).status.code(), Some(1), "it overwrites nothing");
-    lost.is_back(second.path()).await;
+    lost.comes_back(second.path()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

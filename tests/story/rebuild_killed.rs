@@ -190,7 +190,7 @@ async fn a_rebuild_that_is_killed_goes_on_where_it_was() {
 
     // Then it ends as if nothing had been: the same people, the same match, the held archive, at central the same.
     assert!(ended(folder, &lost)["compared_rows"].as_u64().unwrap() >= rows);
-    lost.is_back(folder).await;
+    lost.comes_back(folder).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -241,7 +241,7 @@ async fn a_rebuild_may_be_killed_anywhere() {
 
     // Then the last one is as good as any.
     ended(machine.path(), &lost);
-    lost.is_back(machine.path()).await;
+    lost.comes_back(machine.path()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,11 @@
 //! A central that stalls, as it is seen from outside the program: by its owner's page, the console, the doctor and the metrics. The same
 //! within the process, with all kinds of stalls and shorter limits: `tests/replication/stalls.rs`.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use whotbox::base::time::{Clock as _, Instant, SystemClock};
 
 use crate::story::backup::well;
 use crate::story::compare::differences;
@@ -26,6 +27,21 @@ struct Given {
     admin: Person,
     central: Database,
     proxy: Proxy,
+}
+
+/// When something began, by a clock of its own.
+struct Since(SystemClock, Instant);
+
+impl Since {
+    fn now() -> Self {
+        let clock = SystemClock::new();
+        let now = clock.monotonic();
+        Self(clock, now)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.monotonic().since(self.1)
+    }
 }
 
 async fn given(server: &Postgres) -> Given {
@@ -58,14 +74,14 @@ impl Given {
     }
 
     /// Somebody is provisioned; since when that waits.
-    async fn change(&self, name: &str) -> Instant {
-        let since = Instant::now();
+    async fn change(&self, name: &str) -> Since {
+        let since = Since::now();
         self.admin.done("/api/v1/admin/distributors", &json!({"username": name, "alias": "Late"})).await;
         since
     }
 
     /// The change waits, and every figure says since when, whether or not the stall has been noticed.
-    async fn lags(&self, since: Instant) {
+    async fn lags(&self, since: &Since) {
         let waited = since.elapsed().as_secs();
         let account = replication(&self.admin).await;
         let lag = account["lag_seconds"].as_u64().unwrap();
@@ -79,7 +95,7 @@ impl Given {
     }
 
     /// Waits until the box names the stall; then everybody who looks is told.
-    async fn is_named(&self, name: &str, finding: &str, since: Instant) {
+    async fn is_named(&self, name: &str, finding: &str, since: &Since) {
         let named = soon("the name of the stall", async {
             loop {
                 let account = replication(&self.admin).await;
@@ -106,7 +122,7 @@ impl Given {
     }
 
     /// The first silence is named, whatever it was that waited for an answer then: not only the next connection's.
-    async fn is_named_silent(&self, since: Instant) {
+    async fn is_named_silent(&self, since: &Since) {
         self.is_named("silent", "central_silent", since).await;
         let account = replication(&self.admin).await;
         assert!(account["reason"].as_str().unwrap().ends_with("25s"), "{account}");
@@ -123,7 +139,7 @@ impl Given {
         assert_eq!(self.sample("whotbox_replication_oldest_unsent_timestamp_seconds").await, 0.0);
     }
 
-    fn is_whole(self) {
+    fn ends_whole(self) {
         assert_eq!(self.whotbox.terminate(), Some(0));
         let (differ, rows) = differences(self.folder.path(), &self.central);
         assert!(differ.is_empty() && rows > 2, "{differ:#?}");
@@ -140,10 +156,10 @@ async fn a_full_disk_at_central_is_named_wherever_one_looks() {
          create trigger no_room before insert on identity.users for each row execute function public.no_room()",
     );
     let since = given.change("late").await;
-    given.is_named("disk_full", "central_full", since).await;
+    given.is_named("disk_full", "central_full", &since).await;
     given.central.sql("drop trigger no_room on identity.users");
     given.flows().await;
-    given.is_whole();
+    given.ends_whole();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,7 +185,7 @@ async fn a_line_that_fails_while_orders_are_asked_for_is_told_at_once() {
          alter function replication.kept(bigint, bigint) rename to directives_after",
     );
     given.flows().await;
-    given.is_whole();
+    given.ends_whole();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,13 +196,13 @@ async fn while_a_central_is_paused_the_lag_is_told() {
     let since = given.change("late").await;
     // Long before the box gives it up.
     soon("the lag", async { while replication(&given.admin).await["lag_seconds"] == 0 {} }).await;
-    given.lags(since).await;
+    given.lags(&since).await;
     if waits() {
-        given.is_named_silent(since).await;
+        given.is_named_silent(&since).await;
     }
     server.resume();
     given.flows().await;
-    given.is_whole();
+    given.ends_whole();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,11 +212,11 @@ async fn while_a_line_is_half_open_the_lag_is_told() {
     given.proxy.swallow();
     let since = given.change("late").await;
     soon("the lag", async { while replication(&given.admin).await["lag_seconds"] == 0 {} }).await;
-    given.lags(since).await;
+    given.lags(&since).await;
     if waits() {
-        given.is_named_silent(since).await;
+        given.is_named_silent(&since).await;
     }
     given.proxy.cut();
     given.flows().await;
-    given.is_whole();
+    given.ends_whole();
 }
