@@ -47,6 +47,8 @@ pub enum Action {
     SettingChanged,
     /// Somebody knows why the trail differs from central's, as after a restore.
     DivergenceAcknowledged,
+    /// An older key file was put back, and its destroyed keys were destroyed again; here the box stands in the moderator's place.
+    KeyFileRolledBack,
 }
 
 impl Action {
@@ -67,6 +69,7 @@ impl Action {
             Self::BoxShutDown => "box_shut_down",
             Self::SettingChanged => "setting_changed",
             Self::DivergenceAcknowledged => "divergence_acknowledged",
+            Self::KeyFileRolledBack => "key_file_rolled_back",
         }
     }
 

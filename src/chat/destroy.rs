@@ -7,7 +7,8 @@
 //!   3  a transaction empties dead copies whose key is gone, and deletes doomed messages
 //! ```
 //!
-//! Nothing is remembered between the steps: what is dead and which keys exist says where to go on. A bucket that is
+//! Nothing need be remembered between the steps: what is dead and which keys exist says where to go on. The ids of destroyed
+//! keys are kept nevertheless (returned.rs), for a key file that somebody puts back. A bucket that is
 //! not the newest of its kind is one whose step 2 was cut off. Must not decide who dies.
 
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ use crate::base::time::Timestamp;
 use crate::chat::error::Error;
 use crate::chat::hold;
 use crate::chat::records::{Conversation, MESSAGE_BY_BUCKET, MESSAGE_DEAD, Message, StoredCopy};
+use crate::chat::returned;
 use crate::chat::seal::bucket::{BucketId, Kind};
 use crate::chat::seal::keyring::Keyring;
 use crate::chat::seal::{self, CopyKind};
@@ -125,8 +127,9 @@ pub(in crate::chat) async fn pass(service: &Service, store: &Store, buckets: &[B
     done.keys = ready.len() as u64;
     done.blocked = (present.len() - ready.len()) as u64;
     if !ready.is_empty() {
-        let keyring = Arc::clone(&service.keyring);
-        blocking(move || keyring.destroy(&ready)).await?;
+        let (keyring, ids) = (Arc::clone(&service.keyring), ready.clone());
+        blocking(move || keyring.destroy(&ids)).await?;
+        returned::gone(store, ready).await?;
     }
     done.copies = erase(service, store).await?;
     // Without progress the next pass would find the same again.
@@ -214,6 +217,8 @@ pub(in crate::chat) async fn emptied(
                     ready.push(id);
                 }
             }
+            // Remembered before the file is replaced, so that no destroyed key is ever unknown.
+            returned::remember(tx, now, &ready)?;
             Ok::<_, Error>(ready)
         })
         .await

@@ -27,6 +27,7 @@ pub mod messages;
 pub mod owned;
 mod records;
 pub mod retention;
+mod returned;
 pub mod review;
 pub mod scope;
 pub mod seal;
@@ -52,6 +53,7 @@ pub fn tables() -> Vec<TableInfo> {
         TableInfo::of::<records::holds::Release>(),
         TableInfo::of::<records::holds::Block>(),
         TableInfo::of::<records::holds::TimeMark>(),
+        TableInfo::of::<records::destroyed::DestroyedKey>(),
         TableInfo::of::<trail::Acknowledged>(),
         TableInfo::of::<takeover::Opening>(),
     ]

@@ -23,6 +23,7 @@ use crate::store::key::Key;
 use crate::store::record::{Record, TableId, Upstream, bytes_of, decode_body};
 use crate::store::values::Values;
 
+pub(in crate::chat) mod destroyed;
 pub(in crate::chat) mod holds;
 
 /// A conversation between a distributor and a customer. There is one for each pair.

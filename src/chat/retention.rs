@@ -106,7 +106,10 @@ impl Tally {
 /// [`Error::Keys`] or the store's; what was done stays done, and the next step goes on from there.
 pub async fn step(service: &Service, store: &Store, conditions: Conditions) -> Result<Report, Error> {
     let _alone = service.destroying.lock().await;
-    let result = batch(service, store, conditions).await;
+    let result = match service.destroy_returned(store).await {
+        Ok(()) => batch(service, store, conditions).await,
+        Err(error) => Err(error),
+    };
     let oldest_due = oldest_due(service, store);
     let mut status = service.status.lock().unwrap_or_else(PoisonError::into_inner);
     status.oldest_due = oldest_due;

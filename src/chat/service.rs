@@ -2,6 +2,7 @@
 //!
 //! Sealing happens before a command is queued and opening after it is committed; transactions see sealed bytes alone.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,7 @@ use crate::chat::hold::{self, Terms};
 use crate::chat::messages::{self, Draft, may_send, place_after, sent_before};
 use crate::chat::records::{Message, StoredCopy};
 use crate::chat::retention::Status;
+use crate::chat::returned::{self, Returned};
 use crate::chat::review::{self, Admission, Grounds};
 use crate::chat::seal::away::Away;
 use crate::chat::seal::bucket::{Bucket, BucketId, Kind};
@@ -93,6 +95,8 @@ pub struct Service {
     pub(in crate::chat) clock: Arc<dyn Clock>,
     pub(in crate::chat) settings: Settings,
     pub(in crate::chat) status: Mutex<Status>,
+    /// Keys that the file had again at the start.
+    pub(in crate::chat) returned: Mutex<Returned>,
     /// One destroys at a time: the schedule, or a run by hand.
     pub(in crate::chat) destroying: tokio::sync::Mutex<()>,
     pub(in crate::chat) signer: Signer,
@@ -180,11 +184,14 @@ impl Service {
             return Err(KeyFileError::Missing);
         }
         let keyring = Keyring::open(path, FileKeys::new(master, box_id), entropy)?;
+        // A store that cannot say what is destroyed opens nothing.
+        let returned = returned::withhold(&keyring, read).map_err(io::Error::other)?;
         Ok(Self {
             keyring: Arc::new(keyring),
             clock,
             settings,
             status: Mutex::new(Status::default()),
+            returned: Mutex::new(returned),
             destroying: tokio::sync::Mutex::new(()),
             signer: Signer::new(&master.derive(Purpose::Evidence)),
             archive_recipient,

@@ -372,6 +372,12 @@ fn expiry(app: &App, _: &Link) -> Vec<Finding> {
         let fix = "Ask the moderator whether the hold can be released, or restore a backup in which it is whole.";
         found.push(Finding::warning("expiry_blocked", message, fix));
     }
+    let put_back = app.chat.put_back();
+    if put_back > 0 {
+        let message = format!("An older chat.keys was put back: {put_back} destroyed keys in it were destroyed again.");
+        let fix = "Never copy chat.keys by itself. If newer messages cannot be read now: whotbox backup restore. Then restart the box: this goes.";
+        found.push(Finding::error("key_file_rolled_back", message, fix));
+    }
     found
 }
 

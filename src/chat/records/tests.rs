@@ -187,6 +187,12 @@ fn lists_of_users_are_json() {
 }
 
 #[test]
+fn destroyed_keys() {
+    let of = |gone| destroyed::DestroyedKey { bucket: [7; 16], at: at(0), gone };
+    golden(&[of(false), of(true)]);
+}
+
+#[test]
 fn an_open_import() {
     golden(&[crate::chat::takeover::Opening { since: at(0) }]);
 }

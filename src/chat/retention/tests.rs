@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use crate::base::entropy::{Entropy, SeededEntropy};
 use crate::base::id::MessageId;
+use crate::chat::audit::Action;
 use crate::chat::destroy::{condemned, emptied, erase, move_living, pass};
 use crate::chat::error::Error;
-use crate::chat::records::{Message, StoredCopy};
+use crate::chat::records::destroyed::DestroyedKey;
+use crate::chat::records::{AUDIT_BY_SEQ, Audit, Message, StoredCopy};
 use crate::chat::retention::{CLOCK, Conditions, Tally, decide, dry_run, due, run, step};
 use crate::chat::scope::Scope;
 use crate::chat::seal::bucket::BucketId;
 use crate::chat::seal::{CopyKind, Sealed, file};
-use crate::chat::service::Text;
+use crate::chat::service::{KEY_FILE, Service, Text};
 use crate::chat::testing::{DAY, World, world};
 use crate::store::key::Key;
 use crate::store::page::Page;
@@ -22,7 +24,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// The key file, as bytes.
 fn key_file(w: &World) -> Vec<u8> {
-    file::read(&w.dir.path().join("chat.keys")).unwrap().unwrap()
+    file::read(&w.dir.path().join(KEY_FILE)).unwrap().unwrap()
 }
 
 #[tokio::test]
@@ -402,4 +404,58 @@ async fn whoever_reads_while_keys_are_destroyed_sees_what_lives() {
     let [first, last] = looks.try_into().unwrap();
     assert_eq!(first, Text::Damaged);
     assert!(matches!(last, Text::Readable(body) if body.as_str() == "alive"));
+}
+
+/// What stands in the audit trail.
+fn trail(w: &World) -> Vec<Action> {
+    let rows = w.store.read().unwrap().list_by::<Audit>(AUDIT_BY_SEQ, &Key::new(), &Page::first(9)).unwrap();
+    rows.items.iter().map(|row| row.action).collect()
+}
+
+#[tokio::test]
+async fn a_key_file_that_is_put_back_opens_nothing_again() {
+    // given: a message was read and scrubbed, and somebody kept the file with its key
+    let w = world().await;
+    let read = w.says(&w.ada, "read").await;
+    let old = key_file(&w);
+    let row = w.store.read().unwrap().get::<Message>(&Key::of(read)).unwrap().unwrap();
+    let bucket = row.participants.as_ref().unwrap().bucket();
+    w.reads(&w.bola, read).await;
+    w.clock.advance(w.chat.settings.shred);
+    w.runs().await;
+    assert_eq!((w.chat.keyring.get(bucket).is_none(), w.chat.put_back()), (true, 0));
+    let w = w.restarted();
+    assert_eq!(w.chat.put_back(), 0, "an ordinary restart is no alarm");
+    // when: it is put back, and the box starts
+    std::fs::write(w.dir.path().join(KEY_FILE), &old).unwrap();
+    let opens = |chat: &Service| matches!(chat.show(&row, CopyKind::Participants).text, Text::Readable(_));
+    let w = w.restarted();
+    // then: the copy of the old row stays shut before anything has run, and neither central nor the file gets the key
+    assert!(!opens(&w.chat) && w.chat.keyring.get(bucket).is_none());
+    assert!(w.chat.wrapped_keys().await.unwrap().iter().all(|entry| entry.id != bucket));
+    assert_eq!(w.chat.put_back(), 1);
+    w.runs().await;
+    assert_eq!(trail(&w), [Action::KeyFileRolledBack]);
+    let w = w.restarted();
+    assert_eq!((w.chat.put_back(), w.chat.keyring.get(bucket).is_none()), (0, true), "it is gone from the file too");
+    // and: a store without the memory opens it again
+    std::fs::write(w.dir.path().join(KEY_FILE), &old).unwrap();
+    let place = DestroyedKey::place(bucket);
+    w.store.write(move |tx, _| tx.delete::<DestroyedKey>(&place)).await.unwrap();
+    let w = w.restarted();
+    assert!(opens(&w.chat));
+}
+
+#[tokio::test]
+async fn a_destruction_that_was_cut_off_before_the_file_is_finished_without_an_alarm() {
+    let w = world().await;
+    let read = w.says(&w.ada, "read").await;
+    w.reads(&w.bola, read).await;
+    w.clock.advance(w.chat.settings.shred);
+    destroy_until(&w, Cut::Checked).await;
+    let before = key_file(&w);
+    let w = w.restarted();
+    assert_eq!(w.chat.put_back(), 0);
+    w.runs().await;
+    assert!(key_file(&w) != before && trail(&w).is_empty());
 }

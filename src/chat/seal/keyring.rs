@@ -194,6 +194,10 @@ impl Keyring {
         drop(writing);
         let mut entries =
             bytes.map_or(Ok(Vec::new()), |bytes| self.keys.entries(&bytes).map(|(_, entries)| entries))?;
+        // What is in the file and not here is withheld.
+        let state = self.state();
+        entries.retain(|entry| state.buckets.contains_key(&entry.id));
+        drop(state);
         entries.sort_unstable_by_key(|entry| entry.id);
         Ok(entries)
     }
@@ -220,6 +224,12 @@ impl Keyring {
     /// From here on no copy enters these buckets. Not durable: after a restart the newest of a kind is writable again.
     pub fn retire(&self, ids: &[BucketId]) {
         self.state.write().unwrap_or_else(PoisonError::into_inner).retired.extend(ids);
+    }
+
+    /// Keeps these keys out of memory, so that they open nothing and no file that is written has them.
+    pub(in crate::chat) fn withhold(&self, ids: &[BucketId]) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        ids.iter().for_each(|id| state.remove(*id));
     }
 
     /// Destroys the keys of these buckets: what is sealed under them cannot be opened by anyone again.

@@ -363,6 +363,8 @@ export const ownerEn = {
   'do.expiry_failed': 'Look after the disk, then restart the box.',
   'what.expiry_blocked': 'A damaged held message keeps some keys alive.',
   'do.expiry_blocked': 'Call the central team.',
+  'what.key_file_rolled_back': 'Somebody put an old key file back. Its destroyed keys stay destroyed.',
+  'do.key_file_rolled_back': 'If newer messages cannot be read, restore a backup. Then restart the box.',
   'what.memory_tight': 'The box has little memory left.',
   'do.memory_tight': 'Give it more: MemoryMax in the service of the box.',
   'health.box': 'What the box says',

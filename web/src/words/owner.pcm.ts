@@ -365,6 +365,8 @@ export const ownerPcm: Record<keyof typeof ownerEn, string> = {
   'do.expiry_failed': 'Check the disk, then restart the box.',
   'what.expiry_blocked': 'One held message wey spoil dey hold some keys.',
   'do.expiry_blocked': 'Call the central team.',
+  'what.key_file_rolled_back': 'Somebody put old key file back. Keys wey don destroy still dey destroyed.',
+  'do.key_file_rolled_back': 'If new messages no gree open, restore backup. Then restart the box.',
   'what.memory_tight': 'Memory for the box don nearly finish.',
   'do.memory_tight': 'Give am more: MemoryMax for the box service.',
   'health.box': 'Wetin the box talk',
