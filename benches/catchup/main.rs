@@ -37,12 +37,14 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let server = Postgres::start();
     // As a server of its own would be set up; the tests' one is small.
-    for setting in ["shared_buffers = '512MB'", "max_wal_size = '8GB'", "checkpoint_timeout = '30min'"] {
-        server.database().sql(&format!("alter system set {setting}"));
+    let any = server.database();
+    for setting in
+        ["shared_buffers = '512MB'", "min_wal_size = '8GB'", "max_wal_size = '8GB'", "checkpoint_timeout = '30min'"]
+    {
+        any.sql(&format!("alter system set {setting}"));
     }
-    server.database().sql("alter system set min_wal_size = '8GB'");
     server.restart(Stop::Fast);
-    fill_log(&server.database(), rows);
+    fill_log(&any, rows);
     apart(&server);
     runtime.block_on(measure(&server, rows));
 }

@@ -124,13 +124,14 @@ impl<T: Goes> Goes for [T] {
     }
 }
 
-/// The values of column `index` in every row, in order.
+/// The values of column `index` in every row, in order. JSON may go as text too.
 pub(crate) fn column(ty: Type, rows: &[Row], index: usize) -> Param<'_> {
     let values = rows.iter().map(|row| row.values.get(index));
     match ty {
-        Type::Text => {
-            Box::new(pick(values, |value| if let Value::Text(text) = value { Some(text.as_str()) } else { None }))
-        }
+        Type::Text => Box::new(pick(values, |value| match value {
+            Value::Text(text) | Value::Json(text) => Some(text.as_str()),
+            _ => None,
+        })),
         Type::BigInt => {
             Box::new(pick(values, |value| if let Value::BigInt(number) = value { Some(*number) } else { None }))
         }
@@ -145,13 +146,6 @@ pub(crate) fn column(ty: Type, rows: &[Row], index: usize) -> Param<'_> {
             Box::new(pick(values, |value| if let Value::Json(text) = value { Some(Json(text)) } else { None }))
         }
     }
-}
-
-/// The values of a column of JSON as texts, which the server reads one by one: what it parses while it takes an array stays in its memory until
-/// the statement is done.
-pub(crate) fn json_texts(rows: &[Row], index: usize) -> Param<'_> {
-    let values = rows.iter().map(|row| row.values.get(index));
-    Box::new(pick(values, |value| if let Value::Json(text) = value { Some(text.as_str()) } else { None }))
 }
 
 /// The ids of the rows, in order.

@@ -1,6 +1,6 @@
 //! A batch or a slice as the statements that carry it out.
 //!
-//! Must not know a connection. The functions called here are written by `schemas/postgres/0001_replication.sql`.
+//! Must not know a connection. The functions called here are written by `replication.add_writing()` in `schemas/postgres`.
 
 use crate::encode::{self, Param};
 use crate::error::Error;
@@ -123,10 +123,9 @@ pub(crate) fn put<'a>(table: &'static Table, rows: &'a [Row], central: i64) -> C
     let known = |column: &Column| central >= HAS_RECORDS || column.name != RECORD;
     for (index, column) in table.columns.iter().enumerate().filter(|(_index, column)| known(column)) {
         arguments.push_str(&format!(", \"{}\" => ${}", column.name, index + 2));
-        params.push(match column.ty {
-            Type::Json if central >= HAS_TEXTS => encode::json_texts(rows, index),
-            ty => encode::column(ty, rows, index),
-        });
+        // What central parses while it takes an array stays in its memory until the statement is done; of texts it reads one by one.
+        let ty = if column.ty == Type::Json && central >= HAS_TEXTS { Type::Text } else { column.ty };
+        params.push(encode::column(ty, rows, index));
     }
     (function("put", table, &arguments), params)
 }

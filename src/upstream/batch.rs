@@ -19,8 +19,8 @@ pub const MAX_ENTRIES: usize = 4000;
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// Entries that are read from the log at a time: how many rows a batch has room for shows only when they are read.
 const AT_ONCE: usize = 250;
-/// After so many rows, a fraction of a millisecond, whoever else waits for the processor goes first: a player's move. Linux does not interrupt a
-/// thread that only computes before its next tick, up to 4 ms.
+/// After so many rows, a fraction of a millisecond, whoever else waits for the processor goes first: a player's move. A kernel that
+/// preempts lazily does not interrupt a thread that only computes before its next tick, up to 4 ms.
 const YIELD: usize = 32;
 
 /// Where a lane's next batch starts.

@@ -20,8 +20,8 @@ const MAX_WINDOW: usize = 16 * 1024 * 1024;
 const MIN_BATCH: usize = 8 * 1024;
 /// A batch counts for as much, however little is in it: its statements and answers.
 const LEAST: usize = 1024;
-/// The most: 500 chat rows. PostgreSQL holds a statement's arguments three times over, and hands what is larger back to the system after each one;
-/// with twice as much central was a tenth slower in every pair of runs (`benches/catchup`).
+/// The most: some 650 chat rows. PostgreSQL holds a statement's arguments several times over and gives much memory back to the system after each:
+/// twice as much was no faster in `benches/catchup`, and mostly slower.
 const MAX_BATCH: usize = 512 * 1024;
 /// A batch takes the line or central about so long, so that a commit's own cost is little of it and the urgent lane never waits long.
 const BATCH_TIME: Duration = Duration::from_millis(250);
